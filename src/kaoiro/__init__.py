@@ -1,0 +1,3 @@
+"""Kaoiro (顔色): facial-expression recognition."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,84 @@
+"""What a model file says about itself: the JSON in its ONNX metadata under the key `kaoiro`."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self
+
+from kaoiro.errors import ModelFileError
+from kaoiro.expressions import Expression
+
+METADATA_KEY: Final = "kaoiro"
+FORMAT_VERSION: Final = 1
+INPUT_NAME: Final = "faces"
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of the model: probabilities, `float32 (batch, len(classes))`, under the head's own name."""
+
+    classes: tuple[Expression, ...]
+    temperature: float
+    """What the logits are divided by before the softmax; already applied in the graph, kept here for the record."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How the model wants a face cut out of a photo: a square about a point of the detector's box.
+
+    The square's side is `side` times the longer side of the box; its centre lies `shift_x`, `shift_y` (in units of
+    the square's side, right and down positive) from the centre of the box.
+    """
+
+    side: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """Everything that a model file needs beside its graph to be used and judged."""
+
+    name: str
+    size: int
+    """Side of the square input, in pixels."""
+    channels: int
+    """1 for grey, 3 for RGB. The graph takes `faces: uint8 (batch, channels, size, size)`, values 0 to 255."""
+    heads: dict[str, Head]
+    default_head: str
+    crop: Crop = field(default_factory=Crop)
+    licence: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """How the weights came about: corpus, recipe, seed, epochs, versions, date."""
+    scores: dict[str, Any] = field(default_factory=dict)
+    """What was measured, each with its n and protocol."""
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT_VERSION, **asdict(self)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelFileError: the text is no such JSON, lacks a part, or comes from a newer version.
+        """
+        try:
+            parts = json.loads(text)
+            version = parts.pop("format")
+            if version > FORMAT_VERSION:
+                raise ModelFileError(
+                    f"the model file has format {version}, newer than {FORMAT_VERSION} which this version reads; "
+                    "upgrade with: pip install -U kaoiro"
+                )
+            heads = {
+                name: Head(tuple(Expression(c) for c in head["classes"]), float(head["temperature"]))
+                for name, head in parts.pop("heads").items()
+            }
+            metadata = cls(heads=heads, crop=Crop(**parts.pop("crop")), **parts)
+        except ModelFileError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(f"the model file's metadata cannot be read: {error!r}") from error
+        if metadata.default_head not in metadata.heads:
+            raise ModelFileError(f"the default head {metadata.default_head!r} is none of {sorted(heads)}")
+        return metadata
