@@ -12,7 +12,7 @@ from kaoiro.cli.train import train
 
 app = typer.Typer(
     name="kaoiro",
-    help="Facial-expression recognition: prepare labelled faces, train, evaluate, export, and read expressions in photos.",
+    help="Facial-expression recognition: prepare labelled faces, train, evaluate, export, and read photos.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -29,7 +29,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     pass
@@ -37,8 +38,6 @@ def _root(
 
 app.command()(predict)
 app.add_typer(data_app, name="data")
-app.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)(train)
+app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.command()(evaluate)
 app.command()(export)

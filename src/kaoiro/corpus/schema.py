@@ -1,13 +1,13 @@
 """The one stored form of labelled faces: a Parquet file, one row a face.
 
-| column   | type                                | meaning                                                              |
-|----------|-------------------------------------|----------------------------------------------------------------------|
-| `image`  | struct<bytes: binary, path: string> | the picture as an encoded file (PNG, JPEG, …) and the name it had    |
-| `label`  | string                              | an expression of `kaoiro.expressions`, or null where only votes exist |
-| `votes`  | list<uint8>                         | raters' votes in the order of `VOTE_NAMES`, or null                  |
-| `split`  | string                              | `train`, `validation`, `test`, or null where the source has none     |
-| `source` | string                              | where the row came from, for example `fer2013.csv:17`                |
-| `sha256` | string                              | SHA-256 of `image.bytes`, in hexadecimal                             |
+| column | type | meaning |
+|---|---|---|
+| `image` | struct<bytes: binary, path: string> | the picture as an encoded file (PNG, JPEG, …) and the name it had |
+| `label` | string | an expression of `kaoiro.expressions`, or null where only votes exist |
+| `votes` | list<uint8> | raters' votes in the order of `VOTE_NAMES`, or null |
+| `split` | string | `train`, `validation`, `test`, or null where the source has none |
+| `source` | string | where the row came from, for example `fer2013.csv:17` |
+| `sha256` | string | SHA-256 of `image.bytes`, in hexadecimal |
 
 The `image` column follows the Hugging Face `Image` feature, and the file's metadata say so.
 """
@@ -35,7 +35,7 @@ SCHEMA: Final = pa.schema(
     [
         ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         ("label", pa.string()),
-        ("votes", pa.list_(pa.uint8())),
+        ("votes", pa.list_(pa.field("element", pa.uint8()))),
         ("split", pa.string()),
         ("source", pa.string()),
         ("sha256", pa.string()),

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from kaoiro.errors import ModelFileError
 from kaoiro.expressions import Expression
@@ -19,6 +19,8 @@ class Head:
     classes: tuple[Expression, ...]
     temperature: float
     """What the logits are divided by before the softmax; already applied in the graph, kept here for the record."""
+    target: Literal["label", "votes"] = "label"
+    """What it learned: a corpus's labels, or the distribution of its raters' votes."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,11 @@ class ModelMetadata:
                     "upgrade with: pip install -U kaoiro"
                 )
             heads = {
-                name: Head(tuple(Expression(c) for c in head["classes"]), float(head["temperature"]))
+                name: Head(
+                    tuple(Expression(c) for c in head["classes"]),
+                    float(head["temperature"]),
+                    "votes" if head["target"] == "votes" else "label",
+                )
                 for name, head in parts.pop("heads").items()
             }
             metadata = cls(heads=heads, crop=Crop(**parts.pop("crop")), **parts)

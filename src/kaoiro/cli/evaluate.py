@@ -1,0 +1,57 @@
+"""`kaoiro evaluate`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ReportFormat(StrEnum):
+    """How the report is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class ComputeDevice(StrEnum):
+    """Where the model runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model's name or a model file.")],
+    data: Annotated[Path, typer.Option(help="A corpus that `kaoiro data import` wrote.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    flip_averaging: Annotated[
+        bool, typer.Option("--flip-averaging", help="Read each face mirrored too, and average both answers.")
+    ] = False,
+    leak_check: Annotated[bool, typer.Option(help="Also score without near-duplicates of training faces.")] = True,
+    format_: Annotated[ReportFormat, typer.Option("--format", help="What is printed.")] = ReportFormat.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON report to this file.")] = None,
+    device: Annotated[ComputeDevice, typer.Option(help="Where the model runs.")] = ComputeDevice.AUTO,
+) -> None:
+    """Score a model on one split of a corpus: accuracy, macro-F1, every class, calibration, 95 % intervals."""
+    try:
+        from kaoiro.evaluation.evaluate import evaluate as run_evaluation
+        from kaoiro.evaluation.report import print_report, report_json
+    except ModuleNotFoundError as error:
+        from kaoiro.errors import MissingExtraError
+
+        raise MissingExtraError("kaoiro evaluate", "train", str(error.name)) from error
+    from kaoiro.files import atomic_path
+
+    report = run_evaluation(
+        model, data, split, flip_averaging=flip_averaging, leak_check=leak_check, device=device.value
+    )
+    if output is not None:
+        with atomic_path(output) as path:
+            path.write_text(report_json(report))
+    if format_ is ReportFormat.JSON:
+        sys.stdout.write(report_json(report))
+    else:
+        print_report(report)

@@ -1,0 +1,83 @@
+"""From cut-out faces to probabilities, in batches."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaoiro.errors import InputError
+from kaoiro.expressions import Expression
+from kaoiro.media.face_pixels import face_pixels
+from kaoiro.recognition.metadata import INPUT_NAME
+from kaoiro.recognition.model_file import ModelFile
+
+BATCH: Final = 64
+
+
+class Classifier:
+    """Reads the expressions of cut-out faces with one head of a model.
+
+    Args:
+        model: an opened model file.
+        head: the name of the head; None takes the model's default.
+        contempt: whether contempt is one of the answers. Where the head knows contempt and it is not asked
+            for, it is left out and the others' probabilities are renormalised.
+        flip_averaging: whether each face is also classified mirrored, and the two answers averaged. Takes
+            twice the time.
+
+    Raises:
+        InputError: the model has no such head, or contempt is asked of a head that does not know it.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        head: str | None = None,
+        *,
+        contempt: bool = False,
+        flip_averaging: bool = False,
+    ) -> None:
+        self._model = model
+        heads = model.metadata.heads
+        self._head = model.metadata.default_head if head is None else head
+        if self._head not in heads:
+            raise InputError(f"unknown head {head!r}; the model {model.metadata.name!r} has {', '.join(heads)}")
+        classes = heads[self._head].classes
+        if contempt and Expression.CONTEMPT not in classes:
+            with_contempt = [name for name, other in heads.items() if Expression.CONTEMPT in other.classes]
+            advice = f"; use head {' or '.join(with_contempt)}" if with_contempt else ""
+            raise InputError(f"the head {self._head!r} does not know contempt{advice}")
+        self._kept = [i for i, e in enumerate(classes) if contempt or e is not Expression.CONTEMPT]
+        self.expressions: tuple[Expression, ...] = tuple(classes[i] for i in self._kept)
+        """What the columns of `probabilities` stand for."""
+        self._flip_averaging = flip_averaging
+
+    def probabilities(self, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        """Classify cut-out faces.
+
+        Args:
+            faces: each `uint8 (H, W, 3)` RGB or `(H, W)` grey, of any size.
+
+        Returns:
+            `float64 (n, len(expressions))`; each row sums to 1.
+        """
+        metadata = self._model.metadata
+        pixels = (face_pixels(face, metadata.size, metadata.channels) for face in faces)
+        batches = []
+        while batch := list(islice(pixels, BATCH)):
+            batches.append(self._classify(np.stack(batch)))
+        return np.concatenate(batches) if batches else np.empty((0, len(self.expressions)))
+
+    def _classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """`uint8 (n, channels, size, size)` to `float64 (n, len(expressions))`."""
+        answer = self._run(batch)
+        if self._flip_averaging:
+            answer = (answer + self._run(np.ascontiguousarray(batch[..., ::-1]))) / 2
+        kept = answer[:, self._kept]
+        return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+        (answer,) = self._model.session.run([self._head], {INPUT_NAME: batch})
+        return np.asarray(answer, np.float64)

@@ -1,0 +1,111 @@
+"""Opening a model file: a shipped one by name, or any by its path."""
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
+
+from kaoiro.errors import InputError, ModelFileError
+from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, ModelMetadata
+
+DEFAULT_MODEL: Final = "kaoiro-s"
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_LOADING_ERRORS: Final = (
+    onnxruntime_errors.Fail,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.NoModel,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.RuntimeException,
+)
+_SILENT: Final = 4  # ONNX Runtime's severity "fatal"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """An opened model."""
+
+    metadata: ModelMetadata
+    session: onnxruntime.InferenceSession
+    """Takes `faces: uint8 (batch, channels, size, size)`; several threads may run it at once."""
+
+
+def shipped_models() -> list[str]:
+    """The names of the models that come with this package."""
+    files = (file.name for file in (resources.files("kaoiro") / "weights").iterdir())
+    return sorted(name.removesuffix(".onnx") for name in files if name.endswith(".onnx"))
+
+
+def open_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "auto", threads: int | None = None) -> ModelFile:
+    """Open a model file.
+
+    Args:
+        model: the name of a shipped model, or a file's path.
+        device: where the model runs: `auto` takes a CUDA GPU where this installation of ONNX Runtime can use
+            one. threads: how many CPU threads one call may use; None leaves it to ONNX Runtime (all cores).
+
+    Raises:
+        ModelFileError: there is no such model or file, or the file is no model of Kaoiro.
+        InputError: the device is unknown, or CUDA was asked for and cannot be used; `threads` is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"the number of threads must be at least 1, not {threads}")
+    providers = _providers(device)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(_model_bytes(model), options, providers=providers)
+    except _LOADING_ERRORS as error:
+        raise ModelFileError(f"the file {str(model)!r} is no ONNX model that can be loaded: {error}") from error
+    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise InputError("device 'cuda': ONNX Runtime found no CUDA GPU that works; use 'auto' or 'cpu'")
+
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelFileError(
+            f"the file {str(model)!r} is an ONNX model, but none of Kaoiro's (it lacks the metadata "
+            f"{METADATA_KEY!r}); make one with: kaoiro export"
+        )
+    metadata = ModelMetadata.from_json(text)
+    inputs = {(node.name, node.type) for node in session.get_inputs()}
+    outputs = {node.name for node in session.get_outputs()}
+    if inputs != {(INPUT_NAME, "tensor(uint8)")} or not outputs >= metadata.heads.keys():
+        raise ModelFileError(f"the graph of the file {str(model)!r} does not fit its metadata; export it again")
+    return ModelFile(metadata, session)
+
+
+def _providers(device: str) -> list[str]:
+    if device not in get_args(Device):
+        raise InputError(f"unknown device {device!r}; choose one of {', '.join(get_args(Device))}")
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise InputError(
+            "device 'cuda' needs an ONNX Runtime with CUDA, and this one has none; install onnxruntime-gpu "
+            "in place of onnxruntime, or use 'auto' or 'cpu'"
+        )
+    cpu = "CPUExecutionProvider"
+    return ["CUDAExecutionProvider", cpu] if has_cuda and device != "cpu" else [cpu]
+
+
+def _model_bytes(model: str | Path) -> bytes:
+    shipped = shipped_models()
+    if model in shipped:
+        return (resources.files("kaoiro") / "weights" / f"{model}.onnx").read_bytes()
+    path = Path(model)
+    if not path.exists():
+        if isinstance(model, str) and path.name == model and not path.suffix:
+            known = f"the shipped ones are {', '.join(shipped)}" if shipped else "this package ships none"
+            raise ModelFileError(f"unknown model {model!r}; {known}; or give the path of an .onnx file")
+        raise ModelFileError(f"there is no model file {str(model)!r}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model file {str(model)!r}: {error.strerror}") from error

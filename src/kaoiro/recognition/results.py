@@ -1,0 +1,38 @@
+"""What was read in a face."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kaoiro.expressions import Expression
+from kaoiro.faces.crops import Box, Point
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and the expression read in it."""
+
+    box: Box
+    """`(left, top, right, bottom)` in pixels of the upright picture. Of a crop given as a face: the whole
+    crop."""
+    expression: Expression
+    """The most probable expression."""
+    confidence: float
+    """Its probability, 0 to 1."""
+    probabilities: dict[Expression, float]
+    """Each expression's probability; they sum to 1 and are not rounded."""
+    landmarks: tuple[Point, ...] | None = None
+    """Five points: the eye on the picture's left, the eye on its right, the tip of the nose, the corner of
+    the mouth on the left, the one on the right. None where no detector was asked."""
+    detection_score: float | None = None
+    """How sure the detector is that this is a face, 0 to 1. None where no detector was asked."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The face in plain types that `json.dumps` takes: lists, floats, strings, None."""
+        return {
+            "box": list(self.box),
+            "expression": self.expression.value,
+            "confidence": self.confidence,
+            "probabilities": {e.value: probability for e, probability in self.probabilities.items()},
+            "landmarks": None if self.landmarks is None else [list(point) for point in self.landmarks],
+            "detection_score": self.detection_score,
+        }

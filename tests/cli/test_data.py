@@ -1,0 +1,94 @@
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from kaoiro.cli.data import data_app
+from kaoiro.errors import CorpusError, InputError, MissingExtraError
+
+ROW = "3," + " ".join(["128"] * 48 * 48) + ",Training"
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "fer2013.csv"
+    path.write_text(f"emotion,pixels,Usage\n{ROW}\n{ROW}\n")
+    return path
+
+
+@pytest.fixture
+def run():
+    def run(*arguments):
+        return CliRunner().invoke(data_app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    return run
+
+
+def test_import(run, source, tmp_path):
+    result = run("import", source, "-o", tmp_path / "c.parquet")
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path}/c.parquet: 2 faces (train 2)\n"
+    assert result.stderr == ""
+
+
+def test_import_with_a_bad_row(run, source, tmp_path):
+    source.write_text(source.read_text() + "9,1,Training\n")
+    result = run("import", source, "-o", tmp_path / "c.parquet")
+    assert result.exit_code == 1
+    assert result.stdout == f"{tmp_path}/c.parquet: 2 faces (train 2)\n"
+    assert result.stderr.splitlines() == [
+        f"{source}:4: the emotion '9' is not one of 0 to 6",
+        "left out, as reported above: 1",
+    ]
+
+
+def test_skip_unknown(run, tmp_path):
+    for folder in ("happy", "[red]holiday"):  # what looks like markup is printed as it is
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "in" / folder / "a.png")
+    with pytest.raises(CorpusError, match="holiday"):
+        run("import", tmp_path / "in", "-o", tmp_path / "c.parquet")
+    result = run("import", tmp_path / "in", "-o", tmp_path / "c.parquet", "--skip-unknown")
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path}/c.parquet: 1 faces (no split 1)\n"
+    assert f"left out the folder '{tmp_path}/in/[red]holiday'" in result.stderr
+
+
+def test_an_unusable_source_is_an_input_error(run, tmp_path):
+    with pytest.raises(CorpusError, match="does not exist"):
+        run("import", tmp_path / "nothing", "-o", tmp_path / "c.parquet")
+
+
+def test_bad_usage(run, source):
+    assert run("import", source).exit_code == 2
+
+
+def test_show(run, source, tmp_path):
+    run("import", source, "-o", tmp_path / "c.parquet")
+    result = run("show", tmp_path / "c.parquet")
+    assert result.exit_code == 0
+    cells = [[word for word in line.split() if word.isalnum()] for line in result.stdout.splitlines()]
+    assert ["class", "train", "all"] in cells
+    assert ["happiness", "2", "2"] in cells
+    assert ["all", "2", "2"] in cells
+    assert "votes: none" in result.stdout
+    assert result.stdout.endswith(f"sheet: {tmp_path}/c_sheet.png\n")
+    with Image.open(tmp_path / "c_sheet.png") as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_show_draws_the_sheet_where_it_is_told(run, source, tmp_path):
+    run("import", source, "-o", tmp_path / "c.parquet")
+    run("show", tmp_path / "c.parquet", "--sheet", tmp_path / "new" / "sheet.jpg")
+    assert (tmp_path / "new" / "sheet.jpg").exists()
+    assert not (tmp_path / "c_sheet.png").exists()
+    with pytest.raises(InputError, match="cannot write"):
+        run("show", tmp_path / "c.parquet", "--sheet", tmp_path / "sheet.docx")
+
+
+def test_without_pyarrow(run, source, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"kaoiro data needs pyarrow; .*pip install 'kaoiro\[train\]'"):
+        run("import", source, "-o", tmp_path / "c.parquet")

@@ -1,0 +1,230 @@
+import csv
+import io
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from kaoiro.cli.predict import predict
+from kaoiro.errors import InputError
+from kaoiro.media.images import load_image, save_image
+from kaoiro.recognition.recognizer import Recognizer
+
+APP = typer.Typer(pretty_exceptions_enable=False)
+APP.command()(predict)
+SCRIPT = "import typer; from kaoiro.cli.predict import predict; typer.run(predict)"
+
+
+@pytest.fixture
+def pictures(astronaut, tmp_path, monkeypatch):
+    """A folder with one person's photo, a picture of nobody, and a file that is no picture."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    shutil.copy(astronaut, "in/astronaut.jpg")
+    save_image(tmp_path / "in/nobody.png", np.zeros((40, 60, 3), np.uint8))
+    (tmp_path / "bad.jpg").write_text("no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def run(tiny_model_path):
+    def run_predict(*arguments, model=tiny_model_path):
+        return CliRunner().invoke(APP, ["--model", str(model), *map(str, arguments)])
+
+    return run_predict
+
+
+def test_a_table_is_printed(run, pictures):
+    result = run("in")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    header, _, person, nobody = (line.split() for line in result.stdout.splitlines())
+    assert header[:4] == ["picture", "face", "expression", "confidence"]
+    assert person[:2] == ["in/astronaut.jpg", "1"]
+    assert nobody == ["in/nobody.png", "no", "face", "found"]
+
+
+def test_a_table_in_a_pipe_cuts_nothing_off(run, pictures):
+    deep = pictures / ("long-folder-name-" * 8) / ("long-picture-name-" * 8 + ".png")
+    save_image(deep, np.zeros((10, 10, 3), np.uint8))
+    assert str(deep) in run(deep).stdout
+
+
+def test_json_is_unrounded(run, pictures, tiny_model_path):
+    person, nobody = json.loads(run("in", "--format", "json").stdout)
+    expected = Recognizer(tiny_model_path).predict(pictures / "in/astronaut.jpg")
+    assert person == {"picture": "in/astronaut.jpg", "faces": [face.to_dict() for face in expected]}
+    assert nobody == {"picture": "in/nobody.png", "faces": []}
+
+
+def test_json_lines_hold_one_picture_each(run, pictures):
+    lines = run("in", "--format", "jsonl").stdout.splitlines()
+    assert [len(json.loads(line)["faces"]) for line in lines] == [1, 0]
+
+
+def test_csv_holds_one_face_a_row(run, pictures):
+    person, nobody = csv.DictReader(io.StringIO(run("in", "--format", "csv", "--contempt").stdout))
+    assert person["face"] == "1"
+    names = list(person)[-8:]
+    assert names[0] == "anger"
+    assert names[-1] == "contempt"
+    assert sum(float(person[name]) for name in names) == pytest.approx(1)
+    assert float(person[person["expression"]]) == float(person["confidence"])
+    assert nobody == dict.fromkeys(person, "") | {"picture": "in/nobody.png"}
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
+def test_bad_pictures_are_reported_and_the_others_read(run, pictures, format_):
+    result = run("nope.jpg", "bad.jpg", "in", "*.gif", "--format", format_)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "kaoiro: cannot read 'nope.jpg': there is no such file",
+        "kaoiro: no picture matches the pattern '*.gif'",
+        "kaoiro: cannot read 'bad.jpg': it is no picture in a known format",
+    ]
+    assert "astronaut.jpg" in result.stdout
+    assert "bad" not in result.stdout
+
+
+def test_where_no_picture_can_be_read_the_exit_code_is_2(run, pictures):
+    assert run("bad.jpg").exit_code == 2
+    assert run("nope.jpg").exit_code == 2
+    result = run("bad.jpg", "nope.jpg", "--format", "json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == []
+
+
+def test_long_messages_stay_on_one_line(run, pictures):
+    name = "x" * 200 + ".jpg"
+    assert run(name).stderr == f"kaoiro: cannot read '{name}': there is no such file\n"
+
+
+def test_usage_errors(run, pictures):
+    assert run().exit_code == 2
+    assert run("in", "--format", "xml").exit_code == 2
+    assert run("in", "--min-detection-score", "2").exit_code == 2
+    assert run("in", "--annotate", "bad.jpg").exit_code == 2
+    for wrong in (["--head", "nope"], ["--head", "fer2013", "--contempt"]):
+        assert isinstance(run("in", *wrong).exception, InputError)
+    assert "unknown model 'nope'" in str(run("in", model="nope").exception)
+
+
+def test_a_picture_named_twice_is_read_once(run, pictures):
+    result = run("in/astronaut.jpg", "in", "in/*.jpg", "--format", "jsonl")
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_names_are_shown_as_they_are(run, pictures):
+    name = "[bold]:smile: 顔.png"
+    save_image(pictures / name, np.zeros((10, 10, 3), np.uint8))
+    assert name in run(name).stdout
+    assert json.loads(run(name, "--format", "jsonl").stdout)["picture"] == name
+    assert "'[bold]:smile: x.png'" in run("[bold]:smile: x.png", "in").stderr
+
+
+def test_options_reach_the_recogniser(run, pictures):
+    save_image(pictures / "crop.png", np.full((30, 20, 3), 255, np.uint8))
+
+    def face(*options):
+        return json.loads(run("crop.png", "--faces-are-crops", "--format", "jsonl", *options).stdout)["faces"][0]
+
+    assert face()["box"] == [0, 0, 20, 30]
+    assert len(face()["probabilities"]) == 7
+    assert len(face("--contempt")["probabilities"]) == 8
+    assert face("--head", "fer2013")["expression"] == "anger"
+    assert face("--flip-averaging", "--device", "cpu")["probabilities"] == pytest.approx(face()["probabilities"])
+    person = run("in/astronaut.jpg", "--min-detection-score", "0.99")
+    assert "no face found" in person.stdout
+
+
+def test_annotated_copies_are_written_beside_nothing_of_ones_own(run, pictures):
+    (pictures / "other").mkdir()
+    shutil.copy(pictures / "in/astronaut.jpg", "other/astronaut.jpg")
+    before = (pictures / "in/astronaut.jpg").read_bytes()
+    for _ in range(2):  # the second time, the copies are no pictures to read, and are written again
+        result = run("in", "other", "--annotate", "in")
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) == 5
+    assert sorted(path.name for path in (pictures / "in").iterdir()) == [
+        "astronaut-expressions-2.jpg",
+        "astronaut-expressions.jpg",
+        "astronaut.jpg",
+        "nobody-expressions.png",
+        "nobody.png",
+    ]
+    assert (pictures / "in/astronaut.jpg").read_bytes() == before
+    drawn, plain = (load_image(pictures / "in" / f"{name}.jpg") for name in ("astronaut-expressions", "astronaut"))
+    assert drawn.shape == plain.shape
+    assert np.abs(drawn.astype(int) - plain).max() > 100
+
+
+def test_pictures_with_damaged_exif_are_read_without_a_word(pictures, tiny_model_path):
+    from PIL import Image
+
+    Image.new("RGB", (30, 30)).save("exif.jpg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff nonsense")
+    command = [sys.executable, "-c", SCRIPT, "exif.jpg", "--model", str(tiny_model_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
+def test_a_closed_pipe_ends_quietly(pictures, tiny_model_path):
+    command = [sys.executable, "-c", SCRIPT, "in", "--format", "jsonl", "--model", str(tiny_model_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_ctrl_c_leaves_valid_json(pictures, tiny_model_path):
+    large = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
+    save_image(pictures / "many/0.png", large)
+    for number in range(1, 60):
+        os.link("many/0.png", f"many/{number}.png")
+    for format_ in ("jsonl", "json"):
+        command = [sys.executable, "-c", SCRIPT, "many", "-f", format_, "--model", str(tiny_model_path)]
+        command += ["--annotate", "out"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 20
+        while not any(pictures.glob("out/*-expressions*.png")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        readings = json.loads(out) if format_ == "json" else [json.loads(line) for line in out.splitlines()]
+        assert 1 <= len(readings) < 60
+        assert not list(pictures.glob("out/*.partial*"))
+        shutil.rmtree("out")
+
+
+def test_a_progress_bar_is_shown_on_a_terminal_from_30_pictures_on(pictures, tiny_model_path):
+    for number in range(40):
+        save_image(pictures / f"many/{number}.png", np.zeros((20, 20, 3), np.uint8))
+
+    def stderr_on_a_terminal(source):
+        leader, follower = pty.openpty()
+        command = [sys.executable, "-c", SCRIPT, source, "-f", "json", "--model", str(tiny_model_path)]
+        environment = {**os.environ, "TERM": "xterm"}
+        process = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, env=environment, check=True)
+        os.close(follower)
+        json.loads(process.stdout)
+        shown = b""
+        try:
+            while chunk := os.read(leader, 4096):
+                shown += chunk
+        except OSError:  # how Linux ends reading from a terminal that was closed
+            pass
+        os.close(leader)
+        return shown
+
+    assert b"reading" in stderr_on_a_terminal("many")
+    assert stderr_on_a_terminal("in") == b""

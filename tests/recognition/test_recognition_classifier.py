@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaoiro.errors import InputError
+from kaoiro.expressions import EIGHT, SEVEN
+from kaoiro.recognition.classifier import BATCH, Classifier
+from kaoiro.recognition.model_file import open_model
+from tiny_model import probabilities, write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_path):
+    return open_model(tiny_model_path)
+
+
+def random_faces(count, shape=(8, 8)):
+    return list(np.random.default_rng(count).integers(0, 256, (count, *shape), np.uint8))
+
+
+def test_the_answer_is_the_graphs(model):
+    faces = random_faces(5)
+    answers = Classifier(model, contempt=True).probabilities(faces)
+    assert np.allclose(answers, [probabilities(face) for face in faces], atol=1e-6)
+
+
+def test_without_contempt_the_others_are_renormalised(model):
+    classifier = Classifier(model)
+    (face,) = random_faces(1)
+    seven = probabilities(face)[:7]
+    assert classifier.expressions == SEVEN
+    assert np.allclose(classifier.probabilities([face]), [seven / seven.sum()], atol=1e-6)
+
+
+def test_heads_answer_by_their_name(model):
+    (face,) = random_faces(1)
+    assert np.allclose(Classifier(model, "fer2013").probabilities([face]), [probabilities(face, "fer2013")], atol=1e-6)
+    assert Classifier(model, "ferplus", contempt=True).expressions == EIGHT
+    assert Classifier(model, "fer2013").expressions == SEVEN
+
+
+def test_flip_averaging_averages_the_face_and_its_mirror_image(model):
+    (face,) = random_faces(1)
+    face[:, :4] //= 4
+    expected = (probabilities(face, "fer2013") + probabilities(face[:, ::-1], "fer2013")) / 2
+    classifier = Classifier(model, "fer2013", flip_averaging=True)
+    assert np.allclose(classifier.probabilities([face]), [expected], atol=1e-6)
+    assert np.allclose(classifier.probabilities([face]), classifier.probabilities([face[:, ::-1]]), atol=1e-12)
+
+
+@given(pixels=st.binary(min_size=64, max_size=64), contempt=st.booleans(), flip_averaging=st.booleans())
+def test_probabilities_sum_to_1(model, pixels, contempt, flip_averaging):
+    face = np.frombuffer(pixels, np.uint8).reshape(8, 8)
+    answer = Classifier(model, contempt=contempt, flip_averaging=flip_averaging).probabilities([face])
+    assert abs(answer.sum() - 1) < 1e-12
+    assert (answer >= 0).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 2 * BATCH])
+def test_any_number_of_faces_is_answered_in_order(model, count):
+    faces = random_faces(count)
+    classifier = Classifier(model)
+    answers = classifier.probabilities(iter(faces))
+    assert answers.shape == (count, 7)
+    one_by_one = [classifier.probabilities([face])[0] for face in faces]
+    assert count == 0 or np.allclose(answers, one_by_one, atol=1e-6)
+
+
+def test_faces_of_any_size_and_colour_are_answered(model, tmp_path):
+    faces = [np.full(shape, 90, np.uint8) for shape in ((8, 8), (48, 48, 3), (3, 200), (1, 1, 3))]
+    for channels in (1, 3):
+        colour_model = open_model(write_tiny_model(tmp_path / f"{channels}.onnx", channels=channels))
+        answers = Classifier(colour_model).probabilities(faces)
+        assert np.allclose(answers, answers[0])
+
+
+def test_unknown_heads_are_told(model):
+    with pytest.raises(InputError, match="unknown head 'affectnet'; the model 'tiny' has ferplus, fer2013"):
+        Classifier(model, "affectnet")
+
+
+def test_contempt_cannot_be_asked_of_a_head_that_does_not_know_it(model):
+    with pytest.raises(InputError, match="the head 'fer2013' does not know contempt; use head ferplus"):
+        Classifier(model, "fer2013", contempt=True)
