@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kaoiro.corpus.labelled_face import LabelledFace
-from kaoiro.parallel import ordered_map
 from kaoiro.corpus.pictures import decode_picture
 from kaoiro.corpus.schema import FORMAT_VERSION, SCHEMA, SPLITS
 from kaoiro.errors import CorpusError, ImageError
 from kaoiro.expressions import EIGHT, VOTE_NAMES
 from kaoiro.files import atomic_path
 from kaoiro.media.face_pixels import face_pixels
+from kaoiro.parallel import ordered_map
 
 _ROW_GROUP_ROWS = 4096
 _ROW_GROUP_BYTES = 64 * 2**20

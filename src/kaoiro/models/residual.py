@@ -39,15 +39,12 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        last = _conv_norm(channels, channels)
         self.branch = nn.Sequential(
-            _conv_norm(channels, channels), nn.ReLU(inplace=True), last, SqueezeExcitation(channels)
+            _conv_norm(channels, channels),
+            nn.ReLU(inplace=True),
+            _conv_norm(channels, channels),
+            SqueezeExcitation(channels),
         )
-        last_norm = last[1]
-        assert isinstance(last_norm, nn.BatchNorm2d)
-        # Each block begins as the identity, which lets large learning rates work from the first steps
-        # (Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 5.1).
-        nn.init.zeros_(last_norm.weight)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return torch.relu(x_BCHW + self.branch(x_BCHW))
@@ -73,11 +70,6 @@ class ResidualBackbone(nn.Module):
             previous = width
         self.layers = nn.Sequential(*layers)
         self.num_features = previous
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Turn pictures `float (batch, channels, height, width)` into features `float (batch, num_features)`."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kaoiro.parallel import ordered_map
 from kaoiro.errors import ImageError
+from kaoiro.parallel import ordered_map
 from kaoiro.recognition.recognizer import Recognizer
 from kaoiro.recognition.results import Face
 

@@ -66,12 +66,15 @@ class ModelMetadata:
         """
         try:
             parts = json.loads(text)
-            version = parts.pop("format")
-            if version > FORMAT_VERSION:
-                raise ModelFileError(
-                    f"the model file has format {version}, newer than {FORMAT_VERSION} which this version reads; "
-                    "upgrade with: pip install -U kaoiro"
-                )
+            version = int(parts.pop("format"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(f"the model file's metadata cannot be read: {error!r}") from error
+        if version > FORMAT_VERSION:
+            raise ModelFileError(
+                f"the model file has format {version}, newer than {FORMAT_VERSION} which this version reads; "
+                "upgrade with: pip install -U kaoiro"
+            )
+        try:
             heads = {
                 name: Head(
                     tuple(Expression(c) for c in head["classes"]),
@@ -81,8 +84,6 @@ class ModelMetadata:
                 for name, head in parts.pop("heads").items()
             }
             metadata = cls(heads=heads, crop=Crop(**parts.pop("crop")), **parts)
-        except ModelFileError:
-            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(f"the model file's metadata cannot be read: {error!r}") from error
         if metadata.default_head not in metadata.heads:

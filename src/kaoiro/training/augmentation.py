@@ -30,7 +30,7 @@ def random_affine(
     flip: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Rotate, zoom, move, shear and mirror every face by its own random amounts, and bring it to `size` in the same pass.
+    """Rotate, zoom, move, shear and mirror every face by its own random amounts, and bring it to `size` in one pass.
 
     Args:
         faces_BCHW: `float32 (batch, channels, height, width)`.

@@ -15,7 +15,7 @@ from kaoiro.expressions import VOTE_NAMES
 from kaoiro.training.heads import HeadConfig, Targets, head_targets
 
 Batch = dict[str, Tensor]
-"""`faces: uint8 (batch, channels, size, size)`, and a head's `Targets` as `<head>.distribution`, `.weight`, `.answer`."""
+"""`faces: uint8 (batch, channels, size, size)`, and each head's `Targets` as `<head>.distribution` and so on."""
 
 
 class FacesInMemory(Dataset[Batch]):

@@ -22,7 +22,7 @@ CHECKPOINT_KEY = "kaoiro"
 
 
 def _sgd(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr=0.15, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
 def soft_cross_entropy(logits_BC: Tensor, target_BC: Tensor, weight_B: Tensor, smoothing: float) -> Tensor:
@@ -74,7 +74,7 @@ class ExpressionTraining(L.LightningModule):
         label_smoothing: float = 0.1,
         optimizer: OptimizerCallable = _sgd,
         schedule: Schedule = "one-cycle",
-        warmup: float = 0.2,
+        warmup: float = 0.15,
         seed: int = 0,
     ) -> None:
         super().__init__()

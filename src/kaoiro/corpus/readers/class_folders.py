@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut
-from kaoiro.parallel import ordered_map
 from kaoiro.corpus.splits import parse_split
 from kaoiro.errors import CorpusError, ImageError
 from kaoiro.expressions import EIGHT, Expression, parse_expression
 from kaoiro.media.images import PICTURE_SUFFIXES, decode_image
+from kaoiro.parallel import ordered_map
 
 T = TypeVar("T")
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut
-from kaoiro.parallel import ordered_map
 from kaoiro.corpus.pictures import encode_png
 from kaoiro.corpus.splits import parse_split
 from kaoiro.errors import CorpusError
 from kaoiro.expressions import SEVEN, VOTE_NAMES, Expression
+from kaoiro.parallel import ordered_map
 
 SIDE: Final = 48
 """Width and height of a FER2013 face in pixels."""
