@@ -13,6 +13,7 @@ import statistics
 import time
 
 import torch
+
 from kaoiro.corpus.synthetic import synthetic_faces
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.training.augmentation import Augmentation, mixup

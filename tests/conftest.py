@@ -16,6 +16,37 @@ def tiny_model_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def one_thread():
+    """Let torch compute on one thread, which makes it give the same bits every time."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def drawn_corpus(tmp_path_factory):
+    """A stored corpus of drawn faces with labels, votes and all three splits."""
+    from kaoiro.corpus.synthetic import write_synthetic_corpus
+
+    path = tmp_path_factory.mktemp("corpus") / "drawn.parquet"
+    write_synthetic_corpus(path, train=140, validation=70, test=70)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_run(one_thread, drawn_corpus, tmp_path_factory):
+    """The folder of a short training run with a head of each kind."""
+    from kaoiro.training.command import train
+
+    run = tmp_path_factory.mktemp("runs") / "two heads"
+    heads = "{fer2013: {target: label}, ferplus: {target: votes}}"
+    return train(
+        [f"--data.corpus={drawn_corpus}", "--data.batch_size=35", "--model.size=16", f"--model.heads={heads}"]
+        + ["--trainer.max_epochs=2", "--ema_decay=0.5", f"--run={run}"]
+    )
+
+
+@pytest.fixture(scope="session")
 def astronaut():
     """A photo of one person, 512 × 512 pixels: NASA's portrait of Eileen Collins."""
     return _REPOSITORY / "examples/photos/astronaut.jpg"

@@ -6,6 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kaoiro.cli.data import data_app
+from kaoiro.corpus.store import open_corpus
 from kaoiro.errors import CorpusError, InputError, MissingExtraError
 
 ROW = "3," + " ".join(["128"] * 48 * 48) + ",Training"
@@ -92,3 +93,11 @@ def test_without_pyarrow(run, source, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"kaoiro data needs pyarrow; .*pip install 'kaoiro\[train\]'"):
         run("import", source, "-o", tmp_path / "c.parquet")
+
+
+def test_synthetic_draws_a_corpus_that_opens(run, tmp_path):
+    target = tmp_path / "drawn.parquet"
+    result = run("synthetic", "-o", target, "--train", 14, "--validation", 7, "--test", 0)
+    assert result.exit_code == 0
+    assert result.stdout == f"{target}: 21 faces (train 14, validation 7, test 0)\n"
+    assert open_corpus(target).splits() == {"train": 14, "validation": 7}

@@ -7,20 +7,14 @@ from typing import Annotated
 
 import typer
 
+from kaoiro.cli.device import Device
+
 
 class ReportFormat(StrEnum):
     """How the report is printed."""
 
     TABLE = "table"
     JSON = "json"
-
-
-class ComputeDevice(StrEnum):
-    """Where the model runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 def evaluate(
@@ -33,7 +27,7 @@ def evaluate(
     leak_check: Annotated[bool, typer.Option(help="Also score without near-duplicates of training faces.")] = True,
     format_: Annotated[ReportFormat, typer.Option("--format", help="What is printed.")] = ReportFormat.TABLE,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON report to this file.")] = None,
-    device: Annotated[ComputeDevice, typer.Option(help="Where the model runs.")] = ComputeDevice.AUTO,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
 ) -> None:
     """Score a model on one split of a corpus: accuracy, macro-F1, every class, calibration, 95 % intervals."""
     try:

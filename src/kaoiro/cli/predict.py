@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaoiro.cli.device import Device
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,12 +23,6 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
-
-
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 def predict(
@@ -56,6 +52,9 @@ def predict(
         bool, typer.Option("--faces-are-crops", help="Each picture is one face, cut out already.")
     ] = False,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    detector: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A YuNet file of your own in place of the usual one.")
+    ] = None,
     min_detection_score: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out faces of which the detector is less sure.")
     ] = 0.6,
@@ -93,6 +92,7 @@ def predict(
         head=head,
         contempt=contempt,
         device=device.value,
+        detector=detector,
         min_detection_score=min_detection_score,
         flip_averaging=flip_averaging,
     )

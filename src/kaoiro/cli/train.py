@@ -11,4 +11,8 @@ def train(context: typer.Context) -> None:
         from kaoiro.errors import MissingExtraError
 
         raise MissingExtraError("kaoiro train", "train", str(error.name)) from error
-    run_training(context.args)
+    try:
+        run_training(context.args)
+    except KeyboardInterrupt as stop:
+        typer.echo(f"kaoiro: {stop or 'stopped'}", err=True)
+        raise typer.Exit(130) from stop

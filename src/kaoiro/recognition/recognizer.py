@@ -32,8 +32,8 @@ class Recognizer:
             and the others' probabilities are renormalised.
         device: where the model runs: `auto`, `cpu` or `cuda`.
         threads: how many CPU threads one call of the model may use; None: all.
-        detector: a `FaceDetector` of your own, for example with another YuNet file; `min_detection_score`
-            then has no effect.
+        detector: the path of a YuNet file of your own, or a whole `FaceDetector`, upon which
+            `min_detection_score` has no effect.
         min_detection_score: faces about which the detector is less sure, 0 to 1, are left out.
         flip_averaging: whether each face is also read mirrored, and the two answers averaged: a little more
             accurate, at twice the time.
@@ -51,14 +51,16 @@ class Recognizer:
         contempt: bool = False,
         device: Device = "auto",
         threads: int | None = None,
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | str | Path | None = None,
         min_detection_score: float = DEFAULT_MIN_SCORE,
         flip_averaging: bool = False,
     ) -> None:
         model_file = open_model(model, device=device, threads=threads)
         self.metadata: ModelMetadata = model_file.metadata
         self._classifier = Classifier(model_file, head, contempt=contempt, flip_averaging=flip_averaging)
-        self._detector = FaceDetector(min_score=min_detection_score) if detector is None else detector
+        if not isinstance(detector, FaceDetector):
+            detector = FaceDetector(detector, min_detection_score)
+        self._detector = detector
 
     @property
     def expressions(self) -> tuple[Expression, ...]:

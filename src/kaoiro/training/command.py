@@ -1,23 +1,43 @@
 """`kaoiro train`: Lightning's typed command line over our module and data, with a run folder around it."""
 
 import argparse
+import signal
 import sys
-import warnings
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
 from kaoiro.training.data import FaceData
 from kaoiro.training.history import History
 from kaoiro.training.module import ExpressionTraining
+from kaoiro.training.quiet import quiet_engine
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+DEFAULT_EPOCHS = 60
+
+
+class SaveConfiguration(SaveConfigCallback):
+    """Write `config.yaml` into the run's own folder, fit to start such a run again with `--config`."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Any) -> None:
+        super().__init__(parser, config, save_to_log_dir=False)
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        config = self.config.clone()
+        config["resume"] = False
+        run: Path = config["run"]
+        run.mkdir(parents=True, exist_ok=True)
+        self.parser.save(config, run / self.config_filename, skip_none=False, overwrite=True)
 
 
 class TrainingCommand(LightningCLI):
@@ -46,6 +66,11 @@ class TrainingCommand(LightningCLI):
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
 
+    def before_instantiate_classes(self) -> None:
+        _check_run_folder(self.config["run"], self.config["resume"])
+        if not 0 <= self.config["ema_decay"] < 1:
+            raise InputError(f"ema_decay must be at least 0 and below 1, not {self.config['ema_decay']}")
+
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         run: Path = self.config["run"]
         callbacks: list[Callback] = [
@@ -57,24 +82,23 @@ class TrainingCommand(LightningCLI):
                 enable_version_counter=False,
             ),
             ModelCheckpoint(dirpath=run, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
-            SaveConfigCallback(self.parser, self.config, overwrite=True),
+            SaveConfiguration(self.parser, self.config),
         ]
         if self.config["ema_decay"] > 0:
             callbacks.append(EMAWeightAveraging(decay=self.config["ema_decay"]))
-        loggers = [TensorBoardLogger(run, name="logs", version=""), CSVLogger(run, name="logs", version="")]
-        trainer_config = {
-            **self.config_init["trainer"],
+        ours = {
             "default_root_dir": run,
-            "logger": loggers,
+            "logger": TensorBoardLogger(run, name="logs", version=""),
             "enable_progress_bar": sys.stderr.isatty(),
-            **kwargs,
+            "enable_model_summary": False,
         }
+        theirs = {name: value for name, value in self.config_init["trainer"].items() if value is not None}
         # History comes first so that the checkpoint of an epoch has that epoch's row.
-        return self._instantiate_trainer(trainer_config, [History(run), *callbacks])
+        return self._instantiate_trainer({"callbacks": None, **ours, **theirs, **kwargs}, [History(run), *callbacks])
 
 
-def _checked_run_folder(run: Path, resume: bool) -> Path | None:
-    """Give the checkpoint to go on from, if any, and refuse to write over an earlier run.
+def _check_run_folder(run: Path, resume: bool) -> None:
+    """Refuse to resume what is not there, and to write over an earlier run.
 
     Raises:
         InputError: `--resume` without a checkpoint, or a run folder in use without `--resume`.
@@ -84,7 +108,30 @@ def _checked_run_folder(run: Path, resume: bool) -> Path | None:
         raise InputError(f"cannot resume: {last} does not exist; leave --resume out to start the run")
     if not resume and last.is_file():
         raise InputError(f"{run} already holds a run; go on with it by --resume, or give another folder with --run")
-    return last if resume else None
+
+
+@rank_zero_only
+def _announce(module: ExpressionTraining, data: FaceData) -> None:
+    parameters = sum(parameter.numel() for parameter in module.classifier.parameters())
+    left_out = f" ({data.left_out} unfit ones left out)" if data.left_out else ""
+    print(  # noqa: T201
+        f"{module.network}, {parameters / 1e6:.1f} M parameters: training on {data.train_faces} faces{left_out}, "
+        f"validating on {data.validation_faces}",
+        flush=True,
+    )
+
+
+@contextmanager
+def _restored_interrupt_handler() -> Iterator[None]:
+    # Lightning ignores further Ctrl-Cs while it shuts down, and leaves it at that.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def train(arguments: Sequence[str]) -> Path:
@@ -95,28 +142,48 @@ def train(arguments: Sequence[str]) -> Path:
 
     Raises:
         InputError: an argument, the corpus or the run's folder cannot be used.
+        KeyboardInterrupt: the run was stopped by Ctrl-C; the message says how to go on.
     """
-    # Lightning advises worker processes, which batches cut from memory do not need.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    try:
-        command = TrainingCommand(
-            ExpressionTraining,
-            FaceData,
-            run=False,
-            args=list(arguments),
-            save_config_callback=None,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            parser_kwargs={
-                "prog": "kaoiro train",
-                "description": "Train a network on a stored corpus.",
-                "exit_on_error": False,
-            },
-        )
-    except argparse.ArgumentError as error:
-        raise InputError(f"train: {' '.join(str(error).split())}") from error
-    run: Path = command.config["run"]
-    checkpoint = _checked_run_folder(run, command.config["resume"])
-    command.trainer.fit(command.model, command.datamodule, ckpt_path=checkpoint, weights_only=True)
+    with quiet_engine():
+        try:
+            command = TrainingCommand(
+                ExpressionTraining,
+                FaceData,
+                run=False,
+                args=list(arguments),
+                save_config_callback=None,
+                seed_everything_default=0,
+                trainer_defaults={"max_epochs": DEFAULT_EPOCHS},
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                parser_kwargs={
+                    "prog": "kaoiro train",
+                    "description": "Train a network on a stored corpus.",
+                    "exit_on_error": False,
+                },
+            )
+        except (argparse.ArgumentError, MisconfigurationException) as error:
+            raise InputError(f"train: {' '.join(str(error).split())}") from error
+        run: Path = command.config["run"]
+        # Whatever is wrong with the corpus comes out before anything is written.
+        command.datamodule.setup("fit")
+        _announce(command.model, command.datamodule)
+        try:
+            with _restored_interrupt_handler():
+                command.trainer.fit(
+                    command.model,
+                    command.datamodule,
+                    ckpt_path=run / LAST if command.config["resume"] else None,
+                    weights_only=True,
+                )
+        except SystemExit as stop:
+            if not command.trainer.interrupted:
+                raise
+            raise KeyboardInterrupt(_how_to_go_on(run)) from stop
     return run
+
+
+def _how_to_go_on(run: Path) -> str:
+    if (run / LAST).is_file():
+        return f"stopped; go on from the last whole epoch by giving the same command again with --resume (run {run})"
+    return "stopped before the first epoch was complete; there is nothing to resume"

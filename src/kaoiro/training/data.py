@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, SequentialSampler
 
 from kaoiro.corpus.store import Corpus, open_corpus
+from kaoiro.errors import InputError
 from kaoiro.expressions import VOTE_NAMES
-from kaoiro.training.heads import HeadConfig, Targets, head_targets
+from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, Targets, head_targets
 
 Batch = dict[str, Tensor]
 """`faces: uint8 (batch, channels, size, size)`, and each head's `Targets` as `<head>.distribution` and so on."""
@@ -89,13 +90,15 @@ class FaceData(L.LightningDataModule):
         heads: dict[str, HeadConfig] | None = None,
     ) -> None:
         super().__init__()
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.corpus = corpus
         self.batch_size = batch_size
         self.only_usable = only_usable
         self.seed = seed
         self.size = size
         self.channels = channels
-        self.heads = heads or {}
+        self.heads = dict(DEFAULT_HEADS) if heads is None else heads
         self.left_out = 0
         self._train: FacesInMemory | None = None
         self._validation: FacesInMemory | None = None
@@ -116,6 +119,18 @@ class FaceData(L.LightningDataModule):
             validation = corpus.select("validation")
             faces = validation.decode_faces(self.size, self.channels)
             self._validation = self._in_memory(validation, faces, np.ones(len(faces), dtype=bool))
+
+    @property
+    def train_faces(self) -> int:
+        """Number of faces that are trained on; known after `setup`."""
+        assert self._train is not None
+        return len(self._train)
+
+    @property
+    def validation_faces(self) -> int:
+        """Number of faces that are validated on; known after `setup`."""
+        assert self._validation is not None
+        return len(self._validation)
 
     def _in_memory(self, part: Corpus, faces: np.ndarray, keep: np.ndarray) -> FacesInMemory:
         rows = torch.from_numpy(np.flatnonzero(keep))

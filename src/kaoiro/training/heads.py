@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -32,6 +33,10 @@ class HeadConfig:
     @property
     def classes(self) -> tuple[Expression, ...]:
         return EIGHT if self.target == "votes" or self.contempt else SEVEN
+
+
+DEFAULT_HEADS: Final[Mapping[str, HeadConfig]] = MappingProxyType({"expression": HeadConfig()})
+"""What a model has where nothing else is said: one head that learns the labels."""
 
 
 @dataclass(frozen=True)

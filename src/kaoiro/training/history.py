@@ -49,7 +49,7 @@ class History(Callback):
         print(  # noqa: T201
             f"epoch {row['epoch']:.0f}/{trainer.max_epochs}  loss {row.get('train/loss', float('nan')):.4f}  "
             f"validation: loss {row.get('validation/loss', float('nan')):.4f}, accuracy {accuracies}  "
-            f"({row['seconds']:.0f} s, {left} epochs left)",
+            f"({row['seconds']:.0f} s, {left} to go)",
             flush=True,
         )
         self._write_csv(self.folder / "history.csv")

@@ -11,14 +11,18 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from kaoiro.errors import InputError
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.training.augmentation import Augmentation, mixup
 from kaoiro.training.data import Batch
-from kaoiro.training.heads import HeadConfig, check_heads
+from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, check_heads
 from kaoiro.training.schedules import Schedule, learning_rate_schedule
 
 CHECKPOINT_KEY = "kaoiro"
 """Where a checkpoint keeps what is needed to rebuild its model: network, size, channels, heads, epochs, seed."""
+
+RANDOM_STATE_KEY = "kaoiro_random_state"
+"""Where a checkpoint keeps the state of torch's random streams, so that a resumed run goes on in them."""
 
 
 def _sgd(parameters: Any) -> torch.optim.Optimizer:
@@ -44,6 +48,12 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
     decayed = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
     return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _check_shares(**shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise InputError(f"{name} must be at least 0 and below 1, not {share}")
 
 
 class ExpressionTraining(L.LightningModule):
@@ -78,7 +88,10 @@ class ExpressionTraining(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.head_configs = {"expression": HeadConfig()} if heads is None else heads
+        _check_shares(dropout=dropout, label_smoothing=label_smoothing, warmup=warmup)
+        if size < 8:
+            raise InputError(f"size must be at least 8 pixels, not {size}")
+        self.head_configs = dict(DEFAULT_HEADS) if heads is None else heads
         check_heads(self.head_configs)
         self.network = network
         self.size = size
@@ -108,6 +121,7 @@ class ExpressionTraining(L.LightningModule):
             }
         )
         self.validation_loss = MeanMetric()
+        self._random_state: dict[str, Tensor] | None = None
 
     def forward(self, faces_BCHW: Tensor) -> dict[str, Tensor]:
         """Logits `(batch, classes)` by head, for faces with pixel values 0 to 255."""
@@ -168,14 +182,42 @@ class ExpressionTraining(L.LightningModule):
         scheduler = learning_rate_schedule(optimizer, self.schedule, total_steps, self.warmup)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[CHECKPOINT_KEY] = {
+    def _description(self) -> dict[str, Any]:
+        return {
             "network": self.network,
             "size": self.size,
             "channels": self.channels,
             "heads": {name: [str(c) for c in head.classes] for name, head in self.head_configs.items()},
             "targets": {name: str(head.target) for name, head in self.head_configs.items()},
-            "epochs": self.current_epoch + 1,
             "planned_epochs": self.trainer.max_epochs,
             "seed": self.seed,
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[CHECKPOINT_KEY] = {**self._description(), "epochs": self.current_epoch + 1}
+        checkpoint[RANDOM_STATE_KEY] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint[RANDOM_STATE_KEY]["cuda"] = torch.cuda.get_rng_state(self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        before = checkpoint.get(CHECKPOINT_KEY, {})
+        for name, value in self._description().items():
+            if name in before and before[name] != value:
+                raise InputError(
+                    f"cannot resume: the run was begun with {name} {before[name]!r}, and now it is {value!r}; "
+                    "give the options that it was begun with, or another folder with --run"
+                )
+        self._random_state = checkpoint.get(RANDOM_STATE_KEY)
+
+    def on_train_start(self) -> None:
+        if self._random_state is None:
+            return
+        # Dropout and the order's seeds come from torch's own random stream. A run that was never stopped makes a new
+        # iterator at this point, which draws from that stream too.
+        torch.set_rng_state(self._random_state["cpu"])
+        if self.device.type == "cuda" and "cuda" in self._random_state:
+            torch.cuda.set_rng_state(self._random_state["cuda"], self.device)
+        loader = self.trainer.train_dataloader
+        assert loader is not None
+        iter(loader)
+        self._random_state = None

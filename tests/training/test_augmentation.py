@@ -1,0 +1,219 @@
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaoiro.corpus.synthetic import synthetic_faces
+from kaoiro.training.augmentation import Augmentation, mixup, random_affine, random_erasing, random_light
+
+STILL = Augmentation(
+    rotation=0, scale=0, shift=0, shear=0, flip=0, brightness=0, contrast=0, erasing=0, mixup=0, size_by_epoch=None
+)
+NO_MOVEMENT = {"rotation": 0, "scale": 0, "shift": 0, "shear": 0, "flip": 0}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    drawn, _ = synthetic_faces(6, seed=1)
+    return torch.from_numpy(drawn)[:, None].float()
+
+
+@pytest.fixture
+def fixed_chances(monkeypatch):
+    """Make every random amount the largest one allowed."""
+    monkeypatch.setattr(torch, "rand", lambda count, **_: torch.ones(count))
+
+
+def warped(face, matrix):
+    """What OpenCV makes of a face when `matrix` (2 × 3) takes places in the result to places in the face."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(face, matrix, face.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def test_limits_of_zero_change_nothing(faces):
+    assert torch.allclose(STILL.vary(faces, 48, seeded()), faces, atol=1e-3)
+
+
+def test_whole_numbers_are_taken_too(faces):
+    assert torch.allclose(STILL.vary(faces.byte(), 48, seeded()), faces, atol=1e-3)
+
+
+def test_a_certain_flip_is_the_mirror_image(faces):
+    assert torch.allclose(replace(STILL, flip=1.0).vary(faces, 48, seeded()), faces.flip(3), atol=1e-3)
+
+
+def test_half_the_faces_are_flipped():
+    ramp = torch.arange(8.0).expand(1000, 1, 8, 8)
+    varied = random_affine(ramp, size=8, **{**NO_MOVEMENT, "flip": 0.5}, generator=seeded())
+    flipped = varied[:, 0, 0, 0] > varied[:, 0, 0, -1]
+    assert flipped.float().mean().item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_rotation_against_opencv(faces, fixed_chances):
+    varied = random_affine(faces, size=48, **{**NO_MOVEMENT, "rotation": 20.0}, generator=seeded())
+    # A positive angle of OpenCV's turns the picture against the clock, hence the inverse map with the clock.
+    matrix = cv2.getRotationMatrix2D((23.5, 23.5), -20, 1)
+    for face, found in zip(faces[:, 0].numpy(), varied[:, 0].numpy(), strict=True):
+        assert np.abs(found - warped(face, matrix)).mean() < 0.5
+
+
+def test_shift_against_opencv(faces, fixed_chances):
+    varied = random_affine(faces, size=48, **{**NO_MOVEMENT, "shift": 0.125}, generator=seeded())
+    for face, found in zip(faces[:, 0].numpy(), varied[:, 0].numpy(), strict=True):
+        assert found == pytest.approx(warped(face, np.float64([[1, 0, 6], [0, 1, 6]])), abs=1e-2)
+
+
+def test_zoom_and_shear_against_opencv(faces, fixed_chances):
+    varied = random_affine(faces, size=48, **{**NO_MOVEMENT, "scale": 0.2, "shear": 10.0}, generator=seeded())
+    # The width's own stretch is a third of the zoom, on the logarithmic scale.
+    across = np.array([[1.2 * 1.2 ** (1 / 3), 1.2 * math.tan(math.radians(10))], [0, 1.2]])
+    matrix = np.column_stack([across, np.full(2, 23.5) - across @ np.full(2, 23.5)])
+    for face, found in zip(faces[:, 0].numpy(), varied[:, 0].numpy(), strict=True):
+        assert np.abs(found - warped(face, matrix)).mean() < 0.5
+
+
+def test_movements_stay_within_their_limits():
+    # One bright dot in the middle moves by at most the limit.
+    dot = torch.zeros(500, 1, 33, 33)
+    dot[:, :, 16, 16] = 255
+    moved = random_affine(dot, size=33, **{**NO_MOVEMENT, "shift": 0.1}, generator=seeded())[:, 0]
+    weight = moved / moved.sum((1, 2), keepdim=True)
+    places = torch.arange(33.0) - 16
+    for offsets in ((weight.sum(1) * places).sum(1), (weight.sum(2) * places).sum(1)):
+        assert offsets.abs().max() <= 3.3 + 1e-3
+        assert offsets.abs().max() > 3.0
+        assert offsets.mean().abs() < 0.3
+
+
+@pytest.mark.parametrize("size", [24, 32, 48, 64])
+def test_another_size(faces, size):
+    varied = STILL.vary(faces, size, seeded())
+    assert varied.shape == (6, 1, size, size)
+    assert varied.mean((1, 2, 3)).tolist() == pytest.approx(faces.mean((1, 2, 3)).tolist(), abs=3)
+
+
+def test_half_the_size_is_the_mean_of_four(faces):
+    means = torch.nn.functional.avg_pool2d(faces, 2)
+    assert torch.allclose(STILL.vary(faces, 24, seeded()), means, atol=1e-2)
+
+
+def test_light_is_linear_where_it_is_not_cut_off(faces):
+    soft = faces * 0.2 + 100
+    varied = random_light(soft, brightness=0.1, contrast=0.3, generator=seeded())
+    for before, after in zip(soft.flatten(1), varied.flatten(1), strict=True):
+        factor, offset = np.polyfit(before, after, 1)
+        assert 1 / 1.3 <= factor <= 1.3
+        assert after.tolist() == pytest.approx((factor * before + offset).tolist(), abs=0.05)
+        assert (after.mean() - before.mean()).abs() <= 25.5 + 1e-3
+
+
+@given(st.floats(0, 1), st.floats(0, 3), st.integers(0, 1000))
+def test_light_stays_between_black_and_white(brightness, contrast, seed):
+    ramp = torch.linspace(0, 255, 64).view(1, 1, 8, 8).expand(20, 1, 8, 8)
+    varied = random_light(ramp, brightness=brightness, contrast=contrast, generator=seeded(seed))
+    assert varied.min() >= 0
+    assert varied.max() <= 255
+
+
+def test_erasing_covers_one_rectangle_with_the_mean():
+    ramp = torch.arange(1600.0).view(1, 1, 40, 40).expand(400, 2, 40, 40)
+    varied = random_erasing(ramp, probability=0.75, area=(0.1, 0.2), generator=seeded())
+    covered = varied != ramp
+    assert torch.equal(covered[:, 0], covered[:, 1])  # all channels alike
+    assert (varied[covered] == ramp[0].mean()).all()
+    touched = covered[:, 0][covered[:, 0].any(2).any(1)].numpy()
+    assert len(touched) / 400 == pytest.approx(0.75, abs=0.06)
+    for mask in touched:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        tall, wide = len(rows), len(columns)
+        assert mask.sum() == tall * wide == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        assert 0.1 * 1600 - tall - wide <= tall * wide <= 0.2 * 1600 + tall + wide
+        assert 0.4 < tall / wide < 2.5
+    assert touched.mean() == pytest.approx(0.15, abs=0.01)
+
+
+def test_erasing_nothing(faces):
+    assert torch.equal(random_erasing(faces, probability=0, area=(0.1, 0.2), generator=seeded()), faces)
+
+
+@given(st.integers(0, 1000), st.integers(1, 9))
+def test_mixup_blends_pictures_and_targets_alike(seed, count):
+    pictures, targets = torch.eye(9)[:count].view(count, 1, 3, 3), torch.eye(9)[:count]
+    mixed_pictures, mixed_targets = mixup([pictures, targets], probability=1.0, alpha=0.5, generator=seeded(seed))
+    assert torch.allclose(mixed_pictures.view(count, 9), mixed_targets)
+    assert mixed_targets.sum(1).tolist() == pytest.approx([1] * count)
+    ratios = mixed_targets[torch.arange(count), torch.arange(count)]
+    blended = ratios[ratios < 1 - 1e-6]  # a face that met itself stays as it was
+    assert (blended - blended[:1]).abs().max() < 1e-6 if len(blended) else True
+    # Each face is given away exactly once.
+    assert mixed_targets.sum(0).tolist() == pytest.approx([1] * count + [0] * (9 - count), abs=1e-6)
+
+
+def test_mixup_at_the_given_rate():
+    batch = torch.arange(8.0)[:, None]
+    generator = seeded()
+    changed = [
+        not torch.equal(mixup([batch], probability=0.3, alpha=1.0, generator=generator)[0], batch) for _ in range(1000)
+    ]
+    assert np.mean(changed) == pytest.approx(0.3, abs=0.05)
+
+
+def test_mixup_of_probability_zero(faces):
+    (same,) = mixup([faces], probability=0, alpha=0.2, generator=seeded())
+    assert torch.equal(same, faces)
+
+
+def test_mixup_ratios_follow_the_beta_distribution():
+    batch = torch.eye(3)
+    generator = seeded()
+    ratios = []
+    for _ in range(3000):
+        (mixed,) = mixup([batch], probability=1.0, alpha=0.4, generator=generator)
+        if mixed[0, 0] < 1:
+            ratios.append(mixed[0, 0].item())
+    # Beta(a, a) has the variance 1 / (4 (2a + 1)).
+    assert np.mean(ratios) == pytest.approx(0.5, abs=0.03)
+    assert np.var(ratios) == pytest.approx(1 / (4 * 1.8), abs=0.015)
+
+
+def test_equal_generators_give_equal_faces(faces):
+    augmentation = Augmentation()
+    one, same, other = (augmentation.vary(faces, 48, seeded(seed)) for seed in (5, 5, 6))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_each_face_is_varied_in_its_own_way(faces):
+    varied = Augmentation().vary(faces[:1].expand(8, 1, 48, 48), 48, seeded())
+    assert len(varied.flatten(1).unique(dim=0)) == 8
+
+
+def test_the_given_faces_are_left_alone(faces):
+    before = faces.clone()
+    Augmentation().vary(faces, 48, seeded())
+    assert torch.equal(faces, before)
+
+
+@pytest.mark.parametrize(
+    ("plan", "epoch", "size"),
+    [
+        (None, 0, 48),
+        ({}, 3, 48),
+        ({0: 32, 20: 40, 40: 44}, 0, 32),
+        ({0: 32, 20: 40, 40: 44}, 19, 32),
+        ({0: 32, 20: 40, 40: 44}, 20, 40),
+        ({40: 44, 0: 32, 20: 40}, 99, 44),  # the order of the entries does not matter
+        ({5: 32}, 4, 48),  # before the first entry
+    ],
+)
+def test_size_by_epoch(plan, epoch, size):
+    assert Augmentation(size_by_epoch=plan).size_at(epoch, 48) == size
