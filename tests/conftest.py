@@ -40,10 +40,16 @@ def trained_run(one_thread, drawn_corpus, tmp_path_factory):
 
     run = tmp_path_factory.mktemp("runs") / "two heads"
     heads = "{fer2013: {target: label}, ferplus: {target: votes}}"
-    return train(
-        [f"--data.corpus={drawn_corpus}", "--data.batch_size=35", "--model.size=16", f"--model.heads={heads}"]
-        + ["--trainer.max_epochs=2", "--ema_decay=0.5", f"--run={run}"]
-    )
+    options = [f"--model.heads={heads}", "--model.size=16", "--trainer.max_epochs=2", "--ema_decay=0.5"]
+    return train([f"--data.corpus={drawn_corpus}", "--data.batch_size=35", f"--run={run}", *options])
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained_run, tmp_path_factory):
+    """The model file of that run."""
+    from kaoiro.export import export
+
+    return export(trained_run / "last.ckpt", tmp_path_factory.mktemp("exported") / "two-heads.onnx").path
 
 
 @pytest.fixture(scope="session")

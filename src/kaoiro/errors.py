@@ -1,7 +1,7 @@
 """The errors that Kaoiro raises on purpose.
 
 Each carries one line that says what is wrong, where, and what to do about it. The command line prints that line and
-exits with 2; a program catches the class that it cares about, or `ValueError` for all of them.
+exits with 2; a program catches the class that it cares about, or `InputError` for all that a user can get wrong.
 """
 
 

@@ -5,7 +5,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,18 +21,19 @@ from kaoiro.corpus.store import Corpus, open_corpus
 from kaoiro.corpus.synthetic import synthetic_faces
 from kaoiro.errors import InputError, ModelFileError
 from kaoiro.evaluation.calibration import fit_temperature
-from kaoiro.evaluation.evaluate import model_probabilities, right_answers
+from kaoiro.evaluation.evaluate import right_answers
 from kaoiro.evaluation.scores import score
-from kaoiro.files import atomic_path
+from kaoiro.files import atomic_path, check_target, reported_writing
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.models import ExpressionClassifier
+from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
 from kaoiro.training.checkpoint import TrainedNetwork, load_checkpoint
 
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
-_PARITY_FACES: Final = 512
+_DRAWN_FACES: Final = 512
 _OPSET: Final = 18
 
 
@@ -70,7 +71,7 @@ def _logits(classifier: ExpressionClassifier, faces: NDArray[np.uint8]) -> dict[
 
 
 def _drawn_faces(size: int, channels: int) -> NDArray[np.uint8]:
-    faces, _ = synthetic_faces(_PARITY_FACES, seed=0)
+    faces, _ = synthetic_faces(_DRAWN_FACES, seed=0)
     return np.stack([face_pixels(face, size, channels) for face in faces])
 
 
@@ -143,6 +144,7 @@ def export(
     """
     if target.suffix != ".onnx":
         raise InputError(f"a model file's name ends in .onnx, not as in {str(target)!r}")
+    check_target(target)
     trained = load_checkpoint(checkpoint)
     if default_head is None:
         default_head = next(
@@ -151,22 +153,20 @@ def export(
     if default_head not in trained.classes:
         raise InputError(f"there is no head {default_head!r}; the checkpoint has {', '.join(trained.classes)}")
 
-    validation: Corpus | None = None if corpus is None else open_corpus(corpus).select("validation")
-    uncalibrated = {
+    heads = {
         head: Head(classes, 1.0, "votes" if trained.targets[head] == "votes" else "label")
         for head, classes in trained.classes.items()
     }
-    temperatures = dict.fromkeys(uncalibrated, 1.0)
+    validation: Corpus | None = None if corpus is None else open_corpus(corpus).select("validation")
     if validation is None:
         faces = _drawn_faces(trained.size, trained.channels)
     else:
         faces = validation.decode_faces(trained.size, trained.channels)
-        logits = _logits(trained.classifier, faces)
-        for head, description in uncalibrated.items():
-            answers = right_answers(validation, description)
-            if answers is not None:
-                temperatures[head] = fit_temperature(logits[head], answers)
-    heads = {head: Head(d.classes, temperatures[head], d.target) for head, d in uncalibrated.items()}
+    logits = _logits(trained.classifier, faces)
+    answers = {} if validation is None else {name: right_answers(validation, head) for name, head in heads.items()}
+    for name, known in answers.items():
+        if known is not None:
+            heads[name] = replace(heads[name], temperature=fit_temperature(logits[name], known))
     metadata = ModelMetadata(
         name=name or trained.network,
         size=trained.size,
@@ -186,22 +186,20 @@ def export(
             "torch": torch.__version__,
         },
     )
-    model = _graph(trained, temperatures)
-    with atomic_path(target) as path:
+    model = _graph(trained, {name: head.temperature for name, head in heads.items()})
+    with reported_writing(target), atomic_path(target) as path:
         _write(model, metadata, path)
-        opened = open_model(path, device="cpu")
-        found = model_probabilities(opened, faces, flip_averaging=False)
-        difference = _largest_difference(trained, temperatures, faces[:_PARITY_FACES], found)
+        found = head_probabilities(open_model(path, device="cpu"), faces, list(heads), flip_averaging=False)
+        scaled = {name: logits[name] / head.temperature for name, head in heads.items()}
+        difference = max(_largest_difference(scaled[name], found[name]) for name in heads)
         if not difference <= TOLERANCE:
             raise ModelFileError(
-                f"not written: on {min(len(faces), _PARITY_FACES)} faces ONNX Runtime differs from torch by "
-                f"{difference:.2g}, more than {TOLERANCE:.0e}"
+                f"not written: on {len(faces)} faces ONNX Runtime differs from torch by {difference:.2g}, "
+                f"more than {TOLERANCE:.0e}"
             )
-        if validation is not None:
-            scores = _validation_scores(validation, heads, found)
-            metadata = ModelMetadata(**{**metadata.__dict__, "scores": {"validation": scores}})
-            _write(model, metadata, path)
-    return Exported(target, metadata, difference, min(len(faces), _PARITY_FACES))
+        metadata = replace(metadata, scores=_validation_scores(heads, answers, found))
+        _write(model, metadata, path)
+    return Exported(target, metadata, difference, len(faces))
 
 
 def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:
@@ -209,32 +207,24 @@ def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def _largest_difference(
-    trained: TrainedNetwork,
-    temperatures: Mapping[str, float],
-    faces: NDArray[np.uint8],
-    found: Mapping[str, NDArray[np.float32]],
-) -> float:
-    logits = _logits(trained.classifier, faces)
-    differences = [
-        np.abs(torch.softmax(torch.from_numpy(logits[head]) / t, dim=1).numpy() - found[head][: len(faces)]).max()
-        for head, t in temperatures.items()
-    ]
-    return float(np.max(differences))
+def _largest_difference(logits: NDArray[np.float32], probabilities: NDArray[np.float64]) -> float:
+    expected = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    return float(np.abs(expected - probabilities).max())
 
 
 def _validation_scores(
-    validation: Corpus, heads: Mapping[str, Head], found: Mapping[str, NDArray[np.float32]]
+    heads: Mapping[str, Head],
+    answers: Mapping[str, NDArray[np.int64] | None],
+    found: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, Any]:
     scores = {}
-    for name, head in heads.items():
-        answers = right_answers(validation, head)
-        if answers is not None:
-            measured = score(found[name], answers, head.classes)
+    for name, known in answers.items():
+        if known is not None:
+            measured = score(found[name], known, heads[name].classes)
             scores[name] = {
                 "n": measured.n,
                 "accuracy": measured.accuracy.value,
                 "macro_f1": measured.macro_f1.value,
                 "calibration_error": measured.calibration_error,
             }
-    return scores
+    return {"validation": scores} if scores else {}

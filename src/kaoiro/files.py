@@ -1,9 +1,51 @@
-"""Writing files so that nobody ever meets half of one."""
+"""Looking at paths without surprises, and writing files so that nobody ever meets half of one."""
 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
+
+from kaoiro.errors import InputError
+
+
+def kind_of(path: Path) -> Literal["file", "folder", "other", "missing"]:
+    """Say what a path leads to; links are followed.
+
+    Raises:
+        InputError: the path cannot be looked at, for example because a folder above it is closed to us.
+    """
+    try:
+        if path.is_dir():
+            return "folder"
+        if path.is_file():
+            return "file"
+        return "other" if path.exists() else "missing"
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def check_target(target: Path) -> Path:
+    """Refuse a path that cannot become a file, before any work is done for it.
+
+    Returns:
+        The path itself, links followed.
+
+    Raises:
+        InputError: it is a folder, a device or the like, or lies below something that is no folder.
+    """
+    target = target.resolve()
+    kind = kind_of(target)
+    if kind in ("folder", "other"):
+        what = "it is a folder" if kind == "folder" else "it is not an ordinary file"
+        raise InputError(f"cannot write {str(target)!r}: {what}; give the name of a file")
+    for above in target.parents:
+        kind = kind_of(above)
+        if kind == "folder":
+            break
+        if kind != "missing":
+            raise InputError(f"cannot write {str(target)!r}: {str(above)!r} is not a folder")
+    return target
 
 
 @contextmanager
@@ -12,7 +54,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     If the block raises (Ctrl-C included), the temporary file is removed and `target` stays as it was. The temporary
     name keeps the target's suffix, because several writers choose the format by it. Parent folders are made.
+
+    Raises:
+        InputError: the target is a folder or a device.
     """
+    target = check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
     try:
@@ -20,3 +66,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reported_writing(target: Path) -> Iterator[None]:
+    """Turn what goes wrong in writing (a full disk, a closed folder) into an `InputError` that names the target."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}") from error

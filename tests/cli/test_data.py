@@ -91,6 +91,8 @@ def test_show_draws_the_sheet_where_it_is_told(run, source, tmp_path):
 
 def test_without_pyarrow(run, source, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for module in [name for name in sys.modules if name.startswith("kaoiro.corpus")]:
+        monkeypatch.delitem(sys.modules, module)
     with pytest.raises(MissingExtraError, match=r"kaoiro data needs pyarrow; .*pip install 'kaoiro\[train\]'"):
         run("import", source, "-o", tmp_path / "c.parquet")
 

@@ -42,7 +42,7 @@ def test_majority_against_the_rule_written_out(votes):
         (row(unknown=8, fear=2), None),
         (row(not_a_face=6, fear=4), None),
         (row(happiness=5, unknown=5), None),  # "unknown" counts among those left
-        (row(**{name: 1 for name in ("happiness", "anger", "fear")}), None),  # single votes only
+        (row(happiness=1, anger=1, fear=1), None),  # single votes only
         (row(), None),
     ],
 )

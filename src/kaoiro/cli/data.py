@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaoiro.errors import MissingExtraError
+from kaoiro.cli.extras import extra_needed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
     from kaoiro.corpus.summary import Counts
 
 data_app = typer.Typer(help="Prepare labelled faces for training.", no_args_is_help=True)
-
-
-@data_app.callback()
-def _need_pyarrow() -> None:
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError("kaoiro data", "train", "pyarrow")
 
 
 @data_app.command("import")
@@ -37,14 +30,24 @@ def import_(
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out folders whose name is not an expression.")
     ] = False,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the training faces to set aside for choosing.")
+    ] = 0.0,
+    test: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the training faces to set aside for the final figure.")
+    ] = 0.0,
 ) -> None:
     """Make a corpus out of labelled faces.
 
-    A row or picture that cannot be used is reported and left out; the exit code is then 1.
+    A row or picture that cannot be used is reported and left out; the exit code is then 1. Splits that the source has
+    are kept. Where it lacks some, --validation and --test set faces aside: those of its training split, or of all
+    faces if it has no splits. Copies of one picture always go the same way.
     """
     from rich.console import Console
 
-    from kaoiro.corpus.importing import import_corpus
+    with extra_needed("kaoiro data", "train"):
+        from kaoiro.corpus.importing import import_corpus
+        from kaoiro.corpus.splits import SetAside
 
     messages = Console(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
     with _progress_bar(messages, f"reading {source.name}") as on_progress:
@@ -53,6 +56,7 @@ def import_(
             output,
             ferplus=ferplus,
             skip_unknown=skip_unknown,
+            set_aside=SetAside(validation, test),
             on_left_out=lambda left_out: messages.print(str(left_out)),
             on_note=messages.print,
             on_progress=on_progress,
@@ -75,9 +79,10 @@ def show(
     """Count a corpus's faces by class and split, and draw some of each class."""
     from rich.console import Console
 
-    from kaoiro.corpus.contact_sheet import draw_contact_sheet
-    from kaoiro.corpus.store import open_corpus
-    from kaoiro.corpus.summary import count_faces
+    with extra_needed("kaoiro data", "train"):
+        from kaoiro.corpus.contact_sheet import draw_contact_sheet
+        from kaoiro.corpus.store import open_corpus
+        from kaoiro.corpus.summary import count_faces
     from kaoiro.media.images import save_image
 
     opened = open_corpus(corpus)
@@ -96,10 +101,12 @@ def synthetic(
     train: Annotated[int, typer.Option(min=0, help="Faces to train on.")] = 3500,
     validation: Annotated[int, typer.Option(min=0, help="Faces to choose on.")] = 700,
     test: Annotated[int, typer.Option(min=0, help="Faces for the final figure.")] = 700,
-    seed: Annotated[int, typer.Option(help="Another seed draws other faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other faces.")] = 0,
 ) -> None:
     """Draw faces with known expressions, to try everything out without a corpus of real ones."""
-    from kaoiro.corpus.synthetic import write_synthetic_corpus
+    with extra_needed("kaoiro data", "train"):
+        import kaoiro.corpus.store  # noqa: F401 (the drawing itself would do without)
+        from kaoiro.corpus.synthetic import write_synthetic_corpus
 
     faces = write_synthetic_corpus(output, train=train, validation=validation, test=test, seed=seed)
     typer.echo(f"{output}: {faces} faces (train {train}, validation {validation}, test {test})")

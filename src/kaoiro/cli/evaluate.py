@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kaoiro.cli.device import Device
+from kaoiro.cli.extras import extra_needed
 
 
 class ReportFormat(StrEnum):
@@ -30,21 +31,19 @@ def evaluate(
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
 ) -> None:
     """Score a model on one split of a corpus: accuracy, macro-F1, every class, calibration, 95 % intervals."""
-    try:
+    with extra_needed("kaoiro evaluate", "train"):
         from kaoiro.evaluation.evaluate import evaluate as run_evaluation
         from kaoiro.evaluation.report import print_report, report_json
-    except ModuleNotFoundError as error:
-        from kaoiro.errors import MissingExtraError
+    from kaoiro.files import atomic_path, check_target, reported_writing
 
-        raise MissingExtraError("kaoiro evaluate", "train", str(error.name)) from error
-    from kaoiro.files import atomic_path
-
+    if output is not None:
+        check_target(output)
     report = run_evaluation(
         model, data, split, flip_averaging=flip_averaging, leak_check=leak_check, device=device.value
     )
     if output is not None:
-        with atomic_path(output) as path:
-            path.write_text(report_json(report))
+        with reported_writing(output), atomic_path(output) as path:
+            path.write_text(report_json(report), encoding="utf-8")
     if format_ is ReportFormat.JSON:
         sys.stdout.write(report_json(report))
     else:

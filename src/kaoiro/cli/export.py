@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kaoiro.cli.extras import extra_needed
+
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `kaoiro train` wrote, for example best.ckpt.")],
@@ -26,12 +28,8 @@ def export(
     licence: Annotated[str, typer.Option(help="The terms under which the weights may be used.")] = "",
 ) -> None:
     """Write a checkpoint as a self-describing model file (ONNX), once it is proven to give the same answers."""
-    try:
+    with extra_needed("kaoiro export", "train"):
         from kaoiro.export import export as run_export
-    except ModuleNotFoundError as error:
-        from kaoiro.errors import MissingExtraError
-
-        raise MissingExtraError("kaoiro export", "train", str(error.name)) from error
     from kaoiro.recognition.metadata import Crop
 
     written = run_export(

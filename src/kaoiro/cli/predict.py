@@ -133,14 +133,19 @@ def _pictures(sources: list[str], annotate: Path | None, messages: "Console") ->
     pictures: dict[Path, None] = {}
     bad = 0
     for source in sources:
+        unreadable: list[InputError] = []
         try:
-            found = pictures_at(source)
+            found = pictures_at(source, unreadable.append)
+            if annotate and found != [Path(source)]:
+                found = [picture for picture in found if not is_annotated(picture, annotate)]
+                if not found:
+                    raise InputError(f"only annotated copies in {source!r}")  # noqa: TRY301
         except InputError as error:
-            _complain(messages, error)
-            bad += 1
-            continue
-        if annotate and not Path(source).is_file():
-            found = [picture for picture in found if not is_annotated(picture, annotate)]
+            found = []
+            unreadable.append(error)
+        for complaint in unreadable:
+            _complain(messages, complaint)
+        bad += len(unreadable)
         pictures.update(dict.fromkeys(found))
     return list(pictures), bad
 

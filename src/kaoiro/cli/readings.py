@@ -33,7 +33,7 @@ def writer(format_: str, out: TextIO, expressions: Sequence[Expression]) -> Abst
 @contextmanager
 def _json_lines(out: TextIO) -> Iterator[Write]:
     def write(reading: "Reading") -> None:
-        print(json.dumps(reading.to_dict(), ensure_ascii=False), file=out, flush=True)
+        print(json.dumps(reading.to_dict()), file=out, flush=True)
 
     yield write
 
@@ -44,7 +44,7 @@ def _json(out: TextIO) -> Iterator[Write]:
 
     def write(reading: "Reading") -> None:
         nonlocal separator
-        out.write(separator + json.dumps(reading.to_dict(), ensure_ascii=False))
+        out.write(separator + json.dumps(reading.to_dict()))
         separator = ",\n"
 
     try:

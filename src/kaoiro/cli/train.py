@@ -2,15 +2,13 @@
 
 import typer
 
+from kaoiro.cli.extras import extra_needed
+
 
 def train(context: typer.Context) -> None:
     """Train a network on a stored corpus; every option is described by `kaoiro train --help`."""
-    try:
+    with extra_needed("kaoiro train", "train"):
         from kaoiro.training.command import train as run_training
-    except ModuleNotFoundError as error:
-        from kaoiro.errors import MissingExtraError
-
-        raise MissingExtraError("kaoiro train", "train", str(error.name)) from error
     try:
         run_training(context.args)
     except KeyboardInterrupt as stop:

@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut
 from kaoiro.corpus.readers.class_folders import read_class_folders
 from kaoiro.corpus.readers.fer2013_csv import read_fer2013_csv
 from kaoiro.corpus.schema import SPLITS
+from kaoiro.corpus.splits import SetAside
 from kaoiro.corpus.store import write_corpus
 from kaoiro.errors import CorpusError
+from kaoiro.files import kind_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ def import_corpus(
     *,
     ferplus: Path | None = None,
     skip_unknown: bool = False,
+    set_aside: SetAside | None = None,
     on_left_out: Callable[[LeftOut], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     on_progress: Callable[[float], None] = lambda _: None,
@@ -47,6 +50,7 @@ def import_corpus(
         target: the Parquet file to write.
         ferplus: the FERPlus file with votes on the pictures of FER2013's CSV file.
         skip_unknown: leave out folders that are not an expression, in place of raising.
+        set_aside: which faces become `validation` and `test` where the source does not say so itself.
         on_left_out: is given each row that could not be used.
         on_note: is given each remark about the source.
         on_progress: is told now and then which part of the source is read, from 0 to 1.
@@ -57,10 +61,11 @@ def import_corpus(
     for read in (source, ferplus):
         if read is None:
             continue
-        if not read.is_file() and not (read is source and read.is_dir()):
-            what = "is not a file" if read.exists() else "does not exist"
+        kind = kind_of(read)
+        if kind != "file" and not (read is source and kind == "folder"):
+            what = "does not exist" if kind == "missing" else "is not a file"
             raise CorpusError(f"{read} {what}")
-        if target.exists() and read.samefile(target):
+        if kind_of(target) != "missing" and read.samefile(target):
             raise CorpusError(f"{target} is to be read, and would be overwritten; give another file to write")
 
     faces: Generator[LabelledFace | LeftOut, None, None]
@@ -83,6 +88,8 @@ def import_corpus(
                 left_out += 1
                 on_left_out(face)
             else:
+                if set_aside is not None:
+                    face = replace(face, split=set_aside.split_of(face.split, face.image_bytes))
                 counts[face.split] += 1
                 yield face
         if not counts:

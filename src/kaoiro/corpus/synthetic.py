@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kaoiro.corpus.labelled_face import LabelledFace
+from kaoiro.corpus.pictures import encode_png
 from kaoiro.corpus.synthetic_face import render_face
 from kaoiro.errors import InputError
 from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
@@ -128,10 +128,8 @@ def _labelled_faces(counts: dict[str, int], seed: int, expressions: Sequence[Exp
         faces, labels = synthetic_faces(count, (seed, stream), expressions)
         votes = synthetic_votes(labels, np.random.default_rng((seed, stream, 1)))
         for face, label, ballot in zip(faces, labels, votes, strict=True):
-            encoded, png = cv2.imencode(".png", face)
-            assert encoded
             yield LabelledFace(
-                image_bytes=png.tobytes(),
+                image_bytes=encode_png(face),
                 name=f"synthetic{number:06d}.png",
                 source=f"synthetic:{number}",
                 label=EIGHT[label],

@@ -12,10 +12,10 @@ from kaoiro.corpus.ferplus import majority
 from kaoiro.corpus.store import Corpus, open_corpus
 from kaoiro.errors import CorpusError
 from kaoiro.evaluation.scores import Scores, score
-from kaoiro.recognition.metadata import INPUT_NAME, Head
-from kaoiro.recognition.model_file import Device, ModelFile, open_model
+from kaoiro.recognition.classifier import head_probabilities
+from kaoiro.recognition.metadata import Head
+from kaoiro.recognition.model_file import Device, open_model
 
-BATCH: Final = 256
 RULES: Final = {
     "label": "the corpus's label",
     "votes": "the raters' majority: single votes dropped, then more than half of those left (FERPlus authors' rule)",
@@ -68,32 +68,6 @@ def right_answers(part: Corpus, head: Head) -> NDArray[np.int64] | None:
     return answers if (answers >= 0).any() else None
 
 
-def model_probabilities(
-    model: ModelFile, faces: NDArray[np.uint8], *, flip_averaging: bool
-) -> dict[str, NDArray[np.float32]]:
-    """Run all heads of a model.
-
-    Args:
-        model: the model.
-        faces: `uint8 (n, channels, size, size)`, in the model's own size.
-        flip_averaging: whether each face is also read mirrored, and both answers averaged.
-
-    Returns:
-        `float32 (n, classes)` by head.
-    """
-    names = list(model.metadata.heads)
-    answers: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for start in range(0, len(faces), BATCH):
-        batch = faces[start : start + BATCH]
-        outputs = model.session.run(names, {INPUT_NAME: batch})
-        if flip_averaging:
-            mirrored = model.session.run(names, {INPUT_NAME: np.ascontiguousarray(batch[..., ::-1])})
-            outputs = [(a + b) / 2 for a, b in zip(outputs, mirrored, strict=True)]
-        for name, output in zip(names, outputs, strict=True):
-            answers[name].append(output)
-    return {name: np.concatenate(parts) for name, parts in answers.items()}
-
-
 def evaluate(
     model: str | Path,
     corpus: Path,
@@ -127,9 +101,8 @@ def evaluate(
         raise CorpusError(
             f"no face of the split {split!r} in {corpus} has a label or votes that the model's heads know"
         )
-    found = model_probabilities(
-        opened, part.decode_faces(metadata.size, metadata.channels), flip_averaging=flip_averaging
-    )
+    faces = part.decode_faces(metadata.size, metadata.channels)
+    found = head_probabilities(opened, faces, list(metadata.heads), flip_averaging=flip_averaging)
     duplicates = None
     if leak_check and split != "train" and "train" in stored.splits():
         references = stored.select("train").decode_faces(48, 1)[:, 0]

@@ -16,33 +16,38 @@ def report_json(report: Report) -> str:
 
 def print_report(report: Report) -> None:
     """Print the report as tables on stdout."""
-    console = Console()
+    console = Console(highlight=False)
     reading = "each face and its mirror image, averaged" if report.flip_averaging else "each face once"
     console.print(
         f"{report.model} on {report.corpus}, split {report.split}: {report.faces} faces, {reading}",
-        highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     if report.near_duplicates is not None:
         share = report.near_duplicates / report.faces
         console.print(
             f"{report.near_duplicates} of them ({share:.1%}) are near-duplicates of training faces",
-            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
     for name, head in report.heads.items():
         console.print()
-        console.print(f"[bold]{name}[/bold]: right is {head.rule}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: right is {head.rule}", style="bold", markup=False, soft_wrap=True)
         console.print(_summary(head))
         console.print(_classes(head.scores))
         console.print(_confusion(head.scores))
 
 
 def _interval(measured: Measured) -> str:
-    return f"{100 * measured.value:.2f} % ({100 * measured.low:.2f} to {100 * measured.high:.2f})"
+    return f"{100 * measured.value:.2f} ({100 * measured.low:.2f} to {100 * measured.high:.2f})"
 
 
 def _summary(head: HeadReport) -> Table:
-    table = Table("faces", "n", "accuracy (95 % interval)", "macro-F1 (95 % interval)", "calibration error")
+    table = Table(
+        *("faces", "n", "accuracy, %", "macro-F1, %", "ECE, %"),
+        caption="in brackets: 95 % interval; ECE: expected calibration error",
+        caption_justify="left",
+    )
     rows = [("all", head.scores)]
     if head.leak_free is not None:
         rows.append(("leak-free", head.leak_free))
@@ -52,7 +57,7 @@ def _summary(head: HeadReport) -> Table:
             str(scores.n),
             _interval(scores.accuracy),
             _interval(scores.macro_f1),
-            f"{100 * scores.calibration_error:.2f} %",
+            f"{100 * scores.calibration_error:.2f}",
         )
     return table
 

@@ -204,7 +204,7 @@ def _upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 def _eight_bits(gray: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale grey values of any number type to 0 to 255."""
-    if gray.dtype == np.uint16:
+    if gray.dtype.kind == "u" and gray.dtype.itemsize == 2:
         return np.round(gray / 257).astype(np.uint8)
     values = np.nan_to_num(gray.astype(np.float64), posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())

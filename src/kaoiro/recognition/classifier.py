@@ -1,6 +1,6 @@
 """From cut-out faces to probabilities, in batches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -14,6 +14,31 @@ from kaoiro.recognition.metadata import INPUT_NAME
 from kaoiro.recognition.model_file import ModelFile
 
 BATCH: Final = 64
+
+
+def head_probabilities(
+    model: ModelFile, faces: NDArray[np.uint8], heads: Sequence[str], *, flip_averaging: bool
+) -> dict[str, NDArray[np.float64]]:
+    """Run heads of a model on faces that have its input form, in batches.
+
+    Args:
+        model: the model.
+        faces: `uint8 (n, channels, size, size)`, in the model's own size and colours.
+        heads: names of the model's heads.
+        flip_averaging: whether each face is also read mirrored, and the two answers averaged.
+
+    Returns:
+        `float64 (n, classes)` by head.
+    """
+    batches = []
+    for start in range(0, len(faces), BATCH):
+        batch = faces[start : start + BATCH]
+        answers = [np.asarray(a, np.float64) for a in model.session.run(list(heads), {INPUT_NAME: batch})]
+        if flip_averaging:
+            mirrored = model.session.run(list(heads), {INPUT_NAME: np.ascontiguousarray(batch[..., ::-1])})
+            answers = [(a + b) / 2 for a, b in zip(answers, mirrored, strict=True)]
+        batches.append(answers)
+    return {head: np.concatenate(parts) for head, parts in zip(heads, zip(*batches, strict=True), strict=True)}
 
 
 class Classifier:
@@ -72,12 +97,6 @@ class Classifier:
 
     def _classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
         """`uint8 (n, channels, size, size)` to `float64 (n, len(expressions))`."""
-        answer = self._run(batch)
-        if self._flip_averaging:
-            answer = (answer + self._run(np.ascontiguousarray(batch[..., ::-1]))) / 2
-        kept = answer[:, self._kept]
+        answers = head_probabilities(self._model, batch, [self._head], flip_averaging=self._flip_averaging)
+        kept = answers[self._head][:, self._kept]
         return np.asarray(kept / kept.sum(axis=1, keepdims=True))
-
-    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
-        (answer,) = self._model.session.run([self._head], {INPUT_NAME: batch})
-        return np.asarray(answer, np.float64)

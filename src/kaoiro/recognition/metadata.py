@@ -1,10 +1,11 @@
 """What a model file says about itself: the JSON in its ONNX metadata under the key `kaoiro`."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
 
-from kaoiro.errors import ModelFileError
+from kaoiro.errors import InputError, ModelFileError
 from kaoiro.expressions import Expression
 
 METADATA_KEY: Final = "kaoiro"
@@ -34,6 +35,10 @@ class Crop:
     side: float = 1.0
     shift_x: float = 0.0
     shift_y: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.side < math.inf and math.isfinite(self.shift_x) and math.isfinite(self.shift_y)):
+            raise InputError(f"a crop needs a side above 0 and finite shifts, not {self}")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from kaoiro.errors import InputError, ModelFileError
+from kaoiro.files import kind_of
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, ModelMetadata
 
 DEFAULT_MODEL: Final = "kaoiro-s"
@@ -48,7 +49,8 @@ def open_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "auto", th
     Args:
         model: the name of a shipped model, or a file's path.
         device: where the model runs: `auto` takes a CUDA GPU where this installation of ONNX Runtime can use
-            one. threads: how many CPU threads one call may use; None leaves it to ONNX Runtime (all cores).
+            one.
+        threads: how many CPU threads one call may use; None leaves it to ONNX Runtime (all cores).
 
     Raises:
         ModelFileError: there is no such model or file, or the file is no model of Kaoiro.
@@ -62,7 +64,8 @@ def open_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "auto", th
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(_model_bytes(model), options, providers=providers)
+        # Without its fallback: that one prints to stdout.
+        session = onnxruntime.InferenceSession(_model_bytes(model), options, providers=providers, enable_fallback=0)
     except _LOADING_ERRORS as error:
         raise ModelFileError(f"the file {str(model)!r} is no ONNX model that can be loaded: {error}") from error
     if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
@@ -100,7 +103,7 @@ def _model_bytes(model: str | Path) -> bytes:
     if model in shipped:
         return (resources.files("kaoiro") / "weights" / f"{model}.onnx").read_bytes()
     path = Path(model)
-    if not path.exists():
+    if kind_of(path) == "missing":
         if isinstance(model, str) and path.name == model and not path.suffix:
             known = f"the shipped ones are {', '.join(shipped)}" if shipped else "this package ships none"
             raise ModelFileError(f"unknown model {model!r}; {known}; or give the path of an .onnx file")

@@ -1,13 +1,14 @@
 """Reading a network back out of a checkpoint, without running anything that the file might carry."""
 
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from kaoiro.errors import InputError, ModelFileError
+from kaoiro.errors import ModelFileError
 from kaoiro.expressions import Expression
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.training.module import CHECKPOINT_KEY
@@ -39,16 +40,19 @@ def load_checkpoint(path: Path) -> TrainedNetwork:
     if not path.is_file():
         raise ModelFileError(f"there is no checkpoint {str(path)!r}; `kaoiro train` writes best.ckpt and last.ckpt")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # torch warns of pickles of other kinds before it refuses them.
+            warnings.simplefilter("ignore")
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"{str(path)!r} is no checkpoint that can be loaded safely: {reason}") from error
     if not isinstance(content, dict) or CHECKPOINT_KEY not in content:
         raise ModelFileError(f"{str(path)!r} is not a checkpoint of `kaoiro train`")
-    description = content[CHECKPOINT_KEY]
     prefix = "classifier."
-    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
     try:
+        description = content[CHECKPOINT_KEY]
+        weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
         classes = {name: tuple(map(Expression, names)) for name, names in description["heads"].items()}
         classifier = ExpressionClassifier(
             create_backbone(description["network"], description["channels"]),
@@ -66,7 +70,7 @@ def load_checkpoint(path: Path) -> TrainedNetwork:
             planned_epochs=description["planned_epochs"],
             seed=description["seed"],
         )
-    except (KeyError, RuntimeError, InputError) as error:
-        reason = str(error).splitlines()[0]
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise ModelFileError(f"the checkpoint {str(path)!r} does not fit this version: {reason}") from error
     return trained

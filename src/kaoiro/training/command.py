@@ -12,32 +12,35 @@ from typing import Any
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
+from kaoiro.files import atomic_path
 from kaoiro.training.data import FaceData
 from kaoiro.training.history import History
 from kaoiro.training.module import ExpressionTraining
 from kaoiro.training.quiet import quiet_engine
 
-BEST, LAST = "best.ckpt", "last.ckpt"
+CONFIG, LAST = "config.yaml", "last.ckpt"
 DEFAULT_EPOCHS = 60
 
 
-class SaveConfiguration(SaveConfigCallback):
-    """Write `config.yaml` into the run's own folder, fit to start such a run again with `--config`."""
+class SaveConfiguration(Callback):
+    """Write `config.yaml` into the run's folder, fit to start such a run again with `--config`."""
 
     def __init__(self, parser: LightningArgumentParser, config: Any) -> None:
-        super().__init__(parser, config, save_to_log_dir=False)
+        self._parser = parser
+        self._config = config.clone()
+        self._config["resume"] = False
 
-    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        config = self.config.clone()
-        config["resume"] = False
-        run: Path = config["run"]
-        run.mkdir(parents=True, exist_ok=True)
-        self.parser.save(config, run / self.config_filename, skip_none=False, overwrite=True)
+    # Not earlier: a run that cannot be resumed with these options keeps the file that it has.
+    @rank_zero_only
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        run: Path = self._config["run"]
+        with atomic_path(run / CONFIG) as path:
+            self._parser.save(self._config, path)
 
 
 class TrainingCommand(LightningCLI):

@@ -29,6 +29,7 @@ def save_curves(rows: Sequence[dict[str, float]], target: Path) -> None:
     for axes in (losses, accuracies):
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        if axes.lines:
+            axes.legend(fontsize="small")
     with atomic_path(target) as path:
         figure.savefig(path, dpi=110)

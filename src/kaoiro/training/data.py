@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, SequentialSampler
 
 from kaoiro.corpus.store import Corpus, open_corpus
-from kaoiro.errors import InputError
+from kaoiro.errors import CorpusError, InputError
 from kaoiro.expressions import VOTE_NAMES
 from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, Targets, head_targets
 
@@ -115,6 +115,8 @@ class FaceData(L.LightningDataModule):
             faces = train.decode_faces(self.size, self.channels)
             keep = usable_faces(faces, train.votes()) if self.only_usable else np.ones(len(faces), dtype=bool)
             self.left_out = int((~keep).sum())
+            if not keep.any():
+                raise CorpusError(f"{self.corpus}: none of the {len(faces)} training faces is fit to train on")
             self._train = self._in_memory(train, faces, keep)
             validation = corpus.select("validation")
             faces = validation.decode_faces(self.size, self.channels)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kaoiro.corpus.ferplus import majority, vote_distribution
 from kaoiro.corpus.store import Corpus
@@ -80,13 +80,15 @@ def head_targets(corpus: Corpus, head: HeadConfig) -> Targets:
 
 
 def check_heads(heads: Mapping[str, HeadConfig]) -> None:
-    """Refuse a model without heads, or with names that a model file cannot carry.
+    """Refuse a model without heads, or with names that a model or its file cannot carry.
 
     Raises:
-        InputError: there is no head, or a name is not made of letters, digits, `-` and `_`.
+        InputError: there is no head, or a name is taken or not made of letters, digits, `-` and `_`.
     """
     if not heads:
         raise InputError("the model has no heads; give at least one, for example heads: {expression: {target: label}}")
     for name in heads:
         if not name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"the head's name {name!r} may only have letters, digits, '-' and '_'")
+        if name == "faces" or hasattr(nn.ModuleDict, name):
+            raise InputError(f"a head cannot have the name {name!r}, which is used otherwise; give it another")

@@ -14,8 +14,10 @@ _WARNINGS: Final = (
     "Checkpoint directory .* exists and is not empty.*",
     # Figures are logged once an epoch, whatever the number of steps.
     "The number of training batches .* is smaller than the logging interval.*",
-    # Between Lightning and torch; nothing that a user could act on.
+    # Between Lightning and the packages it stands on; nothing that a user could act on.
     ".*LeafSpec.*deprecated.*",
+    r"\s*By default only one JsonargparseDeprecationWarning.*",
+    r"\s*(``)?(ArgumentParser\.)?instantiate_classes.*deprecated.*",
 )
 
 

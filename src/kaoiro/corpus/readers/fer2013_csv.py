@@ -83,7 +83,7 @@ def read_fer2013_csv(
     if ferplus is not None:
         votes_csv = _read_header(ferplus, ("usage", *_VOTE_COLUMNS), "a FERPlus CSV file (fer2013new.csv)")
     rows = _rows(path, ferplus, on_progress)
-    return ordered_map(partial(_face_or_left_out, faces_csv, votes_csv), rows)
+    return ordered_map(partial(_face_or_left_out, faces_csv, votes_csv), rows, ahead=64)
 
 
 def _read_header(path: Path, wanted: tuple[str, ...], kind: str) -> _Csv:

@@ -1,0 +1,221 @@
+import json
+import pickle
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import kaoiro
+from kaoiro import export as export_module
+from kaoiro.corpus.store import open_corpus
+from kaoiro.corpus.synthetic import write_synthetic_corpus
+from kaoiro.errors import CorpusError, InputError, ModelFileError
+from kaoiro.evaluation.calibration import fit_temperature
+from kaoiro.evaluation.evaluate import evaluate, right_answers
+from kaoiro.export import export
+from kaoiro.expressions import EIGHT, SEVEN
+from kaoiro.recognition.metadata import METADATA_KEY, Crop, ModelMetadata
+from kaoiro.recognition.model_file import open_model
+from kaoiro.training.checkpoint import load_checkpoint
+
+
+@pytest.fixture
+def checkpoint(trained_run):
+    return trained_run / "last.ckpt"
+
+
+@pytest.fixture(scope="module")
+def calibrated(trained_run, drawn_corpus, tmp_path_factory):
+    target = tmp_path_factory.mktemp("calibrated") / "new" / "model.onnx"
+    crop = Crop(side=1.2, shift_x=0.1, shift_y=-0.05)
+    options = {"name": "drawn", "licence": "CC0-1.0", "default_head": "fer2013", "crop": crop}
+    return export(trained_run / "best.ckpt", target, corpus=drawn_corpus, **options)
+
+
+@pytest.fixture
+def ready_graph(trained_model, monkeypatch):
+    """Spare the test the seconds in which torch makes the graph."""
+    monkeypatch.setattr(export_module, "_graph", lambda *_: onnx.load(trained_model))
+
+
+def torch_probabilities(trained, faces, temperatures):
+    with torch.inference_mode():
+        logits = trained.classifier(torch.from_numpy(faces))
+    return {head: torch.softmax(logits[head] / t, dim=1).numpy() for head, t in temperatures.items()}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_the_same_answers_as_torch(trained_model, checkpoint, batch):
+    rng = np.random.default_rng(batch)
+    faces = rng.integers(0, 256, (batch, 1, 16, 16), dtype=np.uint8)
+    found = open_model(trained_model).session.run(["fer2013", "ferplus"], {"faces": faces})
+    expected = torch_probabilities(load_checkpoint(checkpoint), faces, {"fer2013": 1.0, "ferplus": 1.0})
+    for name, output in zip(("fer2013", "ferplus"), found, strict=True):
+        assert output.dtype == np.float32
+        assert output == pytest.approx(expected[name], abs=1e-4)
+        assert output.sum(axis=1) == pytest.approx(np.ones(batch), abs=1e-5)
+
+
+def test_the_graph(trained_model):
+    model = onnx.load(trained_model)
+    onnx.checker.check_model(model, full_check=True)
+    (given,) = model.graph.input
+    assert given.name == "faces"
+    assert given.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    batch, *rest = given.type.tensor_type.shape.dim
+    assert batch.dim_param
+    assert [dimension.dim_value for dimension in rest] == [1, 16, 16]
+    assert [output.name for output in model.graph.output] == ["fer2013", "ferplus"]
+    # Nothing of the machine that it was made on.
+    assert b".py" not in trained_model.read_bytes()
+
+
+def test_the_metadata(calibrated, drawn_corpus):
+    found = open_model(calibrated.path).metadata
+    assert found == calibrated.metadata
+    assert ModelMetadata.from_json(found.to_json()) == found
+    assert (found.name, found.size, found.channels, found.licence) == ("drawn", 16, 1, "CC0-1.0")
+    assert found.default_head == "fer2013"
+    assert found.crop == Crop(side=1.2, shift_x=0.1, shift_y=-0.05)
+    assert {name: (head.classes, head.target) for name, head in found.heads.items()} == {
+        "fer2013": (SEVEN, "label"),
+        "ferplus": (EIGHT, "votes"),
+    }
+    assert found.provenance["corpus"] == drawn_corpus.name
+    assert found.provenance["kaoiro"] == kaoiro.__version__
+    assert (found.provenance["seed"], found.provenance["planned_epochs"]) == (0, 2)
+    props = {entry.key: entry.value for entry in onnx.load(calibrated.path).metadata_props}
+    assert json.loads(props[METADATA_KEY])["name"] == "drawn"
+
+
+def test_without_a_corpus(trained_model):
+    metadata = open_model(trained_model).metadata
+    assert metadata.name == "kaoiro-s"
+    assert metadata.default_head == "ferplus"  # the one that learned votes
+    assert {head.temperature for head in metadata.heads.values()} == {1.0}
+    assert metadata.scores == {}
+    assert metadata.provenance["corpus"] is None
+
+
+def test_the_temperature_is_in_the_graph(calibrated, trained_run, drawn_corpus):
+    trained = load_checkpoint(trained_run / "best.ckpt")
+    part = open_corpus(drawn_corpus).select("validation")
+    faces = part.decode_faces(16, 1)
+    with torch.inference_mode():
+        logits = trained.classifier(torch.from_numpy(faces))
+    temperatures = {
+        name: fit_temperature(logits[name].numpy(), right_answers(part, head))
+        for name, head in calibrated.metadata.heads.items()
+    }
+    found = {name: head.temperature for name, head in calibrated.metadata.heads.items()}
+    assert found == pytest.approx(temperatures, rel=1e-3)
+    assert all(abs(t - 1) > 0.01 for t in temperatures.values())
+    expected = torch_probabilities(trained, faces, temperatures)
+    plain = torch_probabilities(trained, faces, dict.fromkeys(temperatures, 1.0))
+    for name, output in zip(temperatures, open_model(calibrated.path).session.run(None, {"faces": faces}), strict=True):
+        assert output == pytest.approx(expected[name], abs=1e-4)
+        assert np.abs(output - plain[name]).max() > 1e-3
+
+
+def test_the_scores_are_those_of_an_evaluation(calibrated, drawn_corpus):
+    report = evaluate(calibrated.path, drawn_corpus, "validation")
+    for name, head in report.heads.items():
+        found = calibrated.metadata.scores["validation"][name]
+        assert found["n"] == head.scores.n
+        assert found["accuracy"] == head.scores.accuracy.value
+        assert found["macro_f1"] == head.scores.macro_f1.value
+        assert found["calibration_error"] == pytest.approx(head.scores.calibration_error, abs=1e-6)
+
+
+def test_what_the_check_measured(calibrated):
+    assert calibrated.checked_faces == 70
+    assert 0 <= calibrated.largest_difference <= 1e-4
+
+
+@pytest.mark.parametrize("name", ["model", "model.pt", "model.ONNX", "onnx"])
+def test_a_target_of_another_kind(checkpoint, tmp_path, name):
+    with pytest.raises(InputError, match=r"ends in \.onnx"):
+        export(checkpoint, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_head(checkpoint, tmp_path):
+    with pytest.raises(InputError, match="no head 'affectnet'; the checkpoint has fer2013, ferplus"):
+        export(checkpoint, tmp_path / "a.onnx", default_head="affectnet")
+
+
+def test_a_corpus_without_validation(checkpoint, tmp_path):
+    write_synthetic_corpus(tmp_path / "c.parquet", train=7, validation=0, test=0)
+    with pytest.raises(CorpusError, match="no split 'validation'"):
+        export(checkpoint, tmp_path / "a.onnx", corpus=tmp_path / "c.parquet")
+    assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.parametrize("existing", [None, b"an earlier model"])
+def test_answers_that_differ_are_not_written(ready_graph, checkpoint, tmp_path, monkeypatch, existing):
+    target = tmp_path / "a.onnx"
+    if existing is not None:
+        target.write_bytes(existing)
+    real = export_module.model_probabilities
+
+    def disturbed(*arguments, **options):
+        found = real(*arguments, **options)
+        found["ferplus"][3, 0] += 2e-4
+        return found
+
+    monkeypatch.setattr(export_module, "model_probabilities", disturbed)
+    with pytest.raises(ModelFileError, match=r"not written: on 512 faces ONNX Runtime differs from torch by 0\.0002"):
+        export(checkpoint, target)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == ([] if existing is None else [existing])
+
+
+def test_answers_that_are_no_numbers_are_not_written(ready_graph, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_module, "_largest_difference", lambda *_: float("nan"))
+    with pytest.raises(ModelFileError, match="not written"):
+        export(checkpoint, tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_earlier_file_is_replaced_in_silence(checkpoint, tmp_path, capfd):
+    target = tmp_path / "a.onnx"
+    target.write_text("an earlier model")
+    export(checkpoint, target, name="later")
+    assert capfd.readouterr() == ("", "")
+    assert open_model(target).metadata.name == "later"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "pickle", "torch", "tensor", "half", "folder", "missing", "foreign"])
+def test_what_is_no_checkpoint(checkpoint, tmp_path, kind):
+    path, sign = tmp_path / "a.ckpt", tmp_path / "code was run"
+    match kind:
+        case "text":
+            path.write_text("no checkpoint")
+        case "empty":
+            path.touch()
+        case "pickle":
+            path.write_bytes(pickle.dumps(Harmful(sign)))
+        case "torch":
+            torch.save({"kaoiro": Harmful(sign)}, path)
+        case "tensor":
+            torch.save(torch.zeros(3), path)
+        case "half":
+            path.write_bytes(checkpoint.read_bytes()[:5000])
+        case "folder":
+            path.mkdir()
+        case "foreign":
+            torch.save({"state_dict": {}}, path)
+    with pytest.raises(ModelFileError, match=r"a\.ckpt") as caught:
+        export(path, tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    assert not sign.exists()
+    assert not (tmp_path / "a.onnx").exists()
