@@ -163,10 +163,10 @@ def export(
     else:
         faces = validation.decode_faces(trained.size, trained.channels)
     logits = _logits(trained.classifier, faces)
-    answers = {} if validation is None else {name: right_answers(validation, head) for name, head in heads.items()}
-    for name, known in answers.items():
+    answers = {} if validation is None else {key: right_answers(validation, head) for key, head in heads.items()}
+    for key, known in answers.items():
         if known is not None:
-            heads[name] = replace(heads[name], temperature=fit_temperature(logits[name], known))
+            heads[key] = replace(heads[key], temperature=fit_temperature(logits[key], known))
     metadata = ModelMetadata(
         name=name or trained.network,
         size=trained.size,
@@ -190,8 +190,9 @@ def export(
     with reported_writing(target), atomic_path(target) as path:
         _write(model, metadata, path)
         found = head_probabilities(open_model(path, device="cpu"), faces, list(heads), flip_averaging=False)
-        scaled = {name: logits[name] / head.temperature for name, head in heads.items()}
-        difference = max(_largest_difference(scaled[name], found[name]) for name in heads)
+        scaled = {key: logits[key] / head.temperature for key, head in heads.items()}
+        # Python's own max would lose a NaN.
+        difference = float(np.max([_largest_difference(scaled[key], found[key]) for key in heads]))
         if not difference <= TOLERANCE:
             raise ModelFileError(
                 f"not written: on {len(faces)} faces ONNX Runtime differs from torch by {difference:.2g}, "

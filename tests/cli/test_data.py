@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import kaoiro
+import kaoiro.corpus
 from kaoiro.cli.data import data_app
 from kaoiro.corpus.store import open_corpus
 from kaoiro.errors import CorpusError, InputError, MissingExtraError
@@ -91,6 +93,8 @@ def test_show_draws_the_sheet_where_it_is_told(run, source, tmp_path):
 
 def test_without_pyarrow(run, source, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    # The import that fails makes a new `kaoiro.corpus`; the one that other tests use comes back afterwards.
+    monkeypatch.setattr(kaoiro, "corpus", sys.modules["kaoiro.corpus"])
     for module in [name for name in sys.modules if name.startswith("kaoiro.corpus")]:
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(MissingExtraError, match=r"kaoiro data needs pyarrow; .*pip install 'kaoiro\[train\]'"):

@@ -8,12 +8,12 @@ from kaoiro.corpus.labelled_face import LabelledFace
 from kaoiro.corpus.store import open_corpus, write_corpus
 from kaoiro.corpus.synthetic import synthetic_faces, write_synthetic_corpus
 from kaoiro.errors import CorpusError, ModelFileError
-from kaoiro.evaluation.evaluate import evaluate, model_probabilities, right_answers
+from kaoiro.evaluation.evaluate import evaluate, right_answers
 from kaoiro.evaluation.scores import score
 from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
+from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import Head
 from kaoiro.recognition.model_file import open_model
-from tiny_model import CLASSES, probabilities
 
 # The halves' brightness, and what the tiny model's heads make of it: seven and eight classes.
 BRIGHT_LEFT, BRIGHT_RIGHT, DARK = (255, 0), (0, 255), (0, 0)
@@ -67,28 +67,12 @@ def test_known_answers(stored, tiny_model_path):
     assert "label" in report.heads["fer2013"].rule
 
 
-def test_probabilities_in_several_batches(tiny_model_path, monkeypatch):
-    monkeypatch.setattr("kaoiro.evaluation.evaluate.BATCH", 3)
-    faces = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
-    found = model_probabilities(open_model(tiny_model_path), faces, flip_averaging=False)
-    for head in CLASSES:
-        expected = np.stack([probabilities(face[0], head) for face in faces])
-        assert found[head] == pytest.approx(expected, abs=1e-6)
-
-
-def test_flip_averaging(tiny_model_path):
-    faces = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
-    found = model_probabilities(open_model(tiny_model_path), faces, flip_averaging=True)
-    for head in CLASSES:
-        expected = [(probabilities(f[0], head) + probabilities(f[0, :, ::-1], head)) / 2 for f in faces]
-        assert found[head] == pytest.approx(np.stack(expected), abs=1e-6)
-
-
 def test_flip_averaging_in_the_report(drawn_corpus, tiny_model_path):
     report = evaluate(tiny_model_path, drawn_corpus, "test", flip_averaging=True)
     assert report.flip_averaging
     part = open_corpus(drawn_corpus).select("test")
-    found = model_probabilities(open_model(tiny_model_path), part.decode_faces(8, 1), flip_averaging=True)
+    faces = part.decode_faces(8, 1)
+    found = head_probabilities(open_model(tiny_model_path), faces, ["fer2013"], flip_averaging=True)
     assert report.heads["fer2013"].scores == score(found["fer2013"], part.label_indices(), SEVEN)
 
 
@@ -107,8 +91,8 @@ def test_near_duplicates_of_training_faces(stored, tiny_model_path):
     head = report.heads["fer2013"]
     assert (head.scores.n, head.leak_free.n) == (10, 8)
     fresh_faces = open_corpus(corpus).select("test").decode_faces(8, 1)[2:]
-    found = model_probabilities(open_model(tiny_model_path), fresh_faces, flip_averaging=False)["fer2013"]
-    assert head.leak_free == score(found, np.array([EIGHT.index(row[1]) for row in fresh]), SEVEN)
+    found = head_probabilities(open_model(tiny_model_path), fresh_faces, ["fer2013"], flip_averaging=False)
+    assert head.leak_free == score(found["fer2013"], np.array([EIGHT.index(row[1]) for row in fresh]), SEVEN)
 
     unchecked = evaluate(tiny_model_path, corpus, "test", leak_check=False)
     assert unchecked.near_duplicates is None

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from kaoiro.errors import InputError
 from kaoiro.expressions import EIGHT, SEVEN
-from kaoiro.recognition.classifier import BATCH, Classifier
+from kaoiro.recognition.classifier import BATCH, Classifier, head_probabilities
 from kaoiro.recognition.model_file import open_model
-from tiny_model import probabilities, write_tiny_model
+from tiny_model import CLASSES, probabilities, write_tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,20 @@ def test_unknown_heads_are_told(model):
 def test_contempt_cannot_be_asked_of_a_head_that_does_not_know_it(model):
     with pytest.raises(InputError, match="the head 'fer2013' does not know contempt; use head ferplus"):
         Classifier(model, "fer2013", contempt=True)
+
+
+def test_all_heads_in_several_batches(model, monkeypatch):
+    monkeypatch.setattr("kaoiro.recognition.classifier.BATCH", 3)
+    faces = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
+    found = head_probabilities(model, faces, list(CLASSES), flip_averaging=False)
+    for head in CLASSES:
+        expected = np.stack([probabilities(face[0], head) for face in faces])
+        assert found[head] == pytest.approx(expected, abs=1e-6)
+
+
+def test_all_heads_with_flip_averaging(model):
+    faces = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
+    found = head_probabilities(model, faces, list(CLASSES), flip_averaging=True)
+    for head in CLASSES:
+        expected = [(probabilities(f[0], head) + probabilities(f[0, :, ::-1], head)) / 2 for f in faces]
+        assert found[head] == pytest.approx(np.stack(expected), abs=1e-6)

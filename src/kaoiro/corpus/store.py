@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from kaoiro.corpus.labelled_face import LabelledFace
 from kaoiro.corpus.pictures import decode_picture
 from kaoiro.corpus.schema import FORMAT_VERSION, SCHEMA, SPLITS
-from kaoiro.errors import CorpusError, ImageError
+from kaoiro.errors import CorpusError, ImageError, InputError
 from kaoiro.expressions import EIGHT, VOTE_NAMES
-from kaoiro.files import atomic_path, kind_of
+from kaoiro.files import atomic_path, check_target, kind_of
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.parallel import ordered_map
 
@@ -153,8 +153,10 @@ def write_corpus(path: Path, faces: Iterable[LabelledFace]) -> int:
     Raises:
         CorpusError: there are no faces, or the file cannot be written.
     """
-    if kind_of(path) == "folder":
-        raise CorpusError(f"cannot write the corpus {path}: it is a folder; give a file name such as corpus.parquet")
+    try:
+        check_target(path)
+    except InputError as error:
+        raise CorpusError(str(error)) from error
     written = 0
     try:
         with atomic_path(path) as temporary:

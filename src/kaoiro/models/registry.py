@@ -6,14 +6,20 @@ from typing import Final
 from torch import nn
 
 from kaoiro.errors import InputError
+from kaoiro.models.emotionnet import EmotionNetBackbone
 from kaoiro.models.residual import ResidualBackbone
+from kaoiro.models.transformer import TransformerBackbone
 
 
 def _kaoiro_s(channels: int) -> nn.Module:
     return ResidualBackbone(channels, stem=16, widths=(64, 128, 192), depths=(1, 1, 1))
 
 
-_BACKBONES: Final[dict[str, Callable[[int], nn.Module]]] = {"kaoiro-s": _kaoiro_s}
+_BACKBONES: Final[dict[str, Callable[[int], nn.Module]]] = {
+    "emotionnet": EmotionNetBackbone,
+    "expression-transformer": TransformerBackbone,
+    "kaoiro-s": _kaoiro_s,
+}
 
 
 def network_names() -> list[str]:
