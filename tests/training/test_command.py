@@ -199,7 +199,7 @@ def test_resuming_nothing(options, tmp_path):
     [
         ("--nosuch=1", "unrecognized arguments: --nosuch=1"),
         ("--trainer.max_epochs=many", "trainer.max_epochs.*many"),
-        ("--model.network=resnet9000", "no network 'resnet9000'; the networks are: kaoiro-s"),
+        ("--model.network=resnet9000", "no network 'resnet9000'; the networks are: emotionnet"),
         ("--model.heads={}", "the model has no heads"),
         ("--model.heads={a: {target: guess}}", "model.heads"),
         ("--data.batch_size=0", "batch_size must be at least 1, not 0"),
