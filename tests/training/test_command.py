@@ -116,13 +116,15 @@ def test_another_seed_gives_another_run(trained_run, tmp_path):
 def test_what_is_printed(options, tmp_path, capfd):
     train([*options, "--ema_decay=0", f"--run={tmp_path / 'run'}"])
     printed, warned = capfd.readouterr()
-    first, *epochs = printed.splitlines()
+    first, *epochs, last = printed.splitlines()
     assert first == "kaoiro-s, 1.4 M parameters: training on 140 faces, validating on 70"
     assert len(epochs) == 2
     pattern = (
         r"epoch 2/2  loss \d\.\d{4}  validation: loss \d\.\d{4}, accuracy expression \d+\.\d\d %  \(\d+ s, 0 to go\)"
     )
     assert re.fullmatch(pattern, epochs[1])
+    best = tmp_path / "run" / "best.ckpt"
+    assert last == f"the best epoch is in {best}; go on with: kaoiro export {best} -o model.onnx"
     assert warned == ""
 
 

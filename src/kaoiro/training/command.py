@@ -23,7 +23,7 @@ from kaoiro.training.history import History
 from kaoiro.training.module import ExpressionTraining
 from kaoiro.training.quiet import quiet_engine
 
-CONFIG, LAST = "config.yaml", "last.ckpt"
+BEST, CONFIG, LAST = "best.ckpt", "config.yaml", "last.ckpt"
 DEFAULT_EPOCHS = 60
 
 
@@ -183,7 +183,14 @@ def train(arguments: Sequence[str]) -> Path:
             if not command.trainer.interrupted:
                 raise
             raise KeyboardInterrupt(_how_to_go_on(run)) from stop
+    _tell_result(run)
     return run
+
+
+@rank_zero_only
+def _tell_result(run: Path) -> None:
+    if (run / BEST).is_file():
+        print(f"the best epoch is in {run / BEST}; go on with: kaoiro export {run / BEST} -o model.onnx")  # noqa: T201
 
 
 def _how_to_go_on(run: Path) -> str:
