@@ -1,11 +1,8 @@
 """`kaoiro train`: Lightning's typed command line over our module and data, with a run folder around it."""
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from kaoiro.errors import InputError
 from kaoiro.files import atomic_path
 from kaoiro.training.data import FaceData
 from kaoiro.training.history import History
+from kaoiro.training.interruption import Interruption
 from kaoiro.training.module import ExpressionTraining
 from kaoiro.training.quiet import quiet_engine
 
@@ -76,6 +74,7 @@ class TrainingCommand(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         run: Path = self.config["run"]
+        self.interruption = Interruption()
         callbacks: list[Callback] = [
             ModelCheckpoint(
                 dirpath=run,
@@ -96,8 +95,10 @@ class TrainingCommand(LightningCLI):
             "enable_model_summary": False,
         }
         theirs = {name: value for name, value in self.config_init["trainer"].items() if value is not None}
-        # History comes first so that the checkpoint of an epoch has that epoch's row.
-        return self._instantiate_trainer({"callbacks": None, **ours, **theirs, **kwargs}, [History(run), *callbacks])
+        # History comes before the checkpoints so that the checkpoint of an epoch has that epoch's row.
+        return self._instantiate_trainer(
+            {"callbacks": None, **ours, **theirs, **kwargs}, [self.interruption, History(run), *callbacks]
+        )
 
 
 def _check_run_folder(run: Path, resume: bool) -> None:
@@ -122,19 +123,6 @@ def _announce(module: ExpressionTraining, data: FaceData) -> None:
         f"validating on {data.validation_faces}",
         flush=True,
     )
-
-
-@contextmanager
-def _restored_interrupt_handler() -> Iterator[None]:
-    # Lightning ignores further Ctrl-Cs while it shuts down, and leaves it at that.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def train(arguments: Sequence[str]) -> Path:
@@ -172,7 +160,7 @@ def train(arguments: Sequence[str]) -> Path:
         command.datamodule.setup("fit")
         _announce(command.model, command.datamodule)
         try:
-            with _restored_interrupt_handler():
+            with command.interruption.listening():
                 command.trainer.fit(
                     command.model,
                     command.datamodule,
