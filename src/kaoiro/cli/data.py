@@ -39,9 +39,10 @@ def import_(
 ) -> None:
     """Make a corpus out of labelled faces.
 
-    A row or picture that cannot be used is reported and left out; the exit code is then 1. Splits that the source has
-    are kept. Where it lacks some, --validation and --test set faces aside: those of its training split, or of all
-    faces if it has no splits. Copies of one picture always go the same way.
+    What cannot be used is reported and left out; the exit code is then 1.
+
+    Splits of the source are kept; --validation and --test take faces from its
+    training split, or from all faces if it has no splits.
     """
     from rich.console import Console
 

@@ -139,7 +139,7 @@ def _pictures(sources: list[str], annotate: Path | None, messages: "Console") ->
             if annotate and found != [Path(source)]:
                 found = [picture for picture in found if not is_annotated(picture, annotate)]
                 if not found:
-                    raise InputError(f"only annotated copies in {source!r}")  # noqa: TRY301
+                    unreadable.append(InputError(f"only annotated copies in {source!r}"))
         except InputError as error:
             found = []
             unreadable.append(error)
