@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
 
+from kaoiro.errors import InputError
 from kaoiro.models import ExpressionClassifier, create_backbone
-from kaoiro.models.classifier import standardize
+from kaoiro.models.classifier import ImagenetNormalization, standardize
 
 FACES = hnp.arrays(np.uint8, (3, 1, 6, 5))
 
@@ -83,3 +84,62 @@ def test_dropout_works_in_training_only():
     varied = classifier.train()(faces)["a"]
     assert len(varied.unique()) > 5
     assert varied.mean().item() == pytest.approx(1000, rel=0.05)
+
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as torchvision documents them
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+@given(hnp.arrays(np.uint8, (2, 3, 4, 5)))
+def test_imagenet_normalization_against_numpy(faces):
+    found = ImagenetNormalization()(torch.from_numpy(faces)).numpy()
+    for colour in range(3):
+        expected = (faces[:, colour] / 255 - MEAN[colour]) / DEVIATION[colour]
+        assert found[:, colour] == pytest.approx(expected, abs=1e-5)
+
+
+@given(hnp.arrays(np.uint8, (2, 1, 4, 5)))
+def test_grey_pictures_are_normalized_by_luminance(faces):
+    expected = (faces / 255 - np.dot(LUMINANCE, MEAN)) / np.dot(LUMINANCE, DEVIATION)
+    assert ImagenetNormalization()(torch.from_numpy(faces)).numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_imagenet_normalization_of_other_channels():
+    with pytest.raises(InputError, match="'imagenet' is for 1 or 3 channels, not 2; take 'per-face'"):
+        ImagenetNormalization()(torch.zeros(1, 2, 4, 4))
+
+
+def test_an_unknown_normalization():
+    with pytest.raises(InputError, match="no normalization 'imagnet'; choose one of per-face, imagenet"):
+        ExpressionClassifier(create_backbone("kaoiro-s", 1), {"a": 7}, normalization="imagnet")
+
+
+def test_checkpoints_do_not_depend_on_the_normalization():
+    per_face, imagenet = (
+        ExpressionClassifier(create_backbone("kaoiro-s", 3), {"a": 7}, normalization=normalization)
+        for normalization in ("per-face", "imagenet")
+    )
+    names = list(per_face.state_dict())
+    assert names == list(imagenet.state_dict())
+    assert {name.partition(".")[0] for name in names} == {"backbone", "heads"}
+    imagenet.load_state_dict(per_face.state_dict())
+
+
+def test_features_and_read_out_make_up_the_answer(classifier):
+    faces = torch.randint(0, 256, (3, 1, 48, 48), dtype=torch.uint8)
+    with torch.no_grad():
+        features = classifier.features(faces)
+        assert features.shape == (3, classifier.backbone.num_features)
+        assert torch.equal(features, classifier.backbone(standardize(faces)))
+        read_out, whole = classifier.read_out(features), classifier(faces)
+    assert all(torch.equal(read_out[name], whole[name]) for name in ("a", "b"))
+
+
+def test_features_are_given_before_dropout():
+    classifier = ExpressionClassifier(create_backbone("kaoiro-s", 1), {"a": 2}, dropout=0.9)
+    classifier.backbone.eval()
+    faces = torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(classifier.features(faces), classifier.features(faces))
+        features = classifier.features(faces)
+        assert not torch.equal(classifier.read_out(features)["a"], classifier.read_out(features)["a"])

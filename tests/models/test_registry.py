@@ -4,32 +4,16 @@ from torch import nn
 
 from kaoiro.errors import InputError
 from kaoiro.models import create_backbone, network_names
-
-
-def multiplications(network: nn.Module, size: int) -> int:
-    """Count the multiply-accumulate operations of all convolutions and linear layers for one grey face."""
-    total = 0
-
-    def count(module, _, output):
-        nonlocal total
-        total += module.weight.numel() * (output[0, 0].numel() if isinstance(module, nn.Conv2d) else 1)
-
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, 1, size, size))
-    for hook in hooks:
-        hook.remove()
-    return total
+from kaoiro.models.registry import UsualInput, usual_input
 
 
 def test_names():
     assert network_names() == ["emotionnet", "expression-transformer", "kaoiro-s"]
 
 
-def test_the_size_of_kaoiro_s():
-    network = create_backbone("kaoiro-s", 1)
-    assert 1e6 < sum(p.numel() for p in network.parameters()) < 2e6
-    assert 100e6 < multiplications(network, 48) < 170e6
+def test_the_pictures_that_networks_are_meant_for():
+    assert usual_input("emotionnet") == UsualInput(channels=3, size=224)
+    assert usual_input("kaoiro-s") == usual_input("timm:resnet18") == UsualInput(channels=1, size=48)
 
 
 @pytest.mark.parametrize("size", [16, 32, 40, 48, 47])
@@ -51,6 +35,33 @@ def test_equal_seeds_give_equal_weights():
     assert not torch.equal(states[0], states[2])
 
 
-def test_an_unknown_name():
-    with pytest.raises(InputError, match=r"no network 'resnet9000'; the networks are: .*kaoiro-s"):
-        create_backbone("resnet9000", 1)
+@pytest.mark.parametrize("name", ["resnet9000", "", "timm", "two words.Net", "folder/file.Net"])
+def test_an_unknown_name(name):
+    with pytest.raises(InputError, match=f"no network '{name}'; the networks are: .*kaoiro-s, timm:<name>, or pack"):
+        create_backbone(name, 1)
+
+
+def test_options_reach_the_network():
+    narrow = create_backbone("kaoiro-s", 1, {"widths": [8, 12], "depths": [0, 2], "stem": 4})
+    assert narrow.num_features == 12
+    assert sum(isinstance(module, nn.Conv2d) for module in narrow.modules()) == 1 + 2 + 2 * 4
+    assert create_backbone("expression-transformer", 1, {"dimension": 32, "depth": 1}).num_features == 32
+
+
+# One line for each way of getting the options wrong.
+@pytest.mark.parametrize(
+    ("name", "options", "line"),
+    [
+        ("kaoiro-s", {"width": 8}, "'kaoiro-s' has no option 'width'; its options are: stem, widths, depths"),
+        ("emotionnet", {"depth": 2}, "'emotionnet' has no option 'depth'; it has none"),
+        ("kaoiro-s", {"channels": 3}, "give the channels as model.channels"),
+        ("kaoiro-s", {"widths": [8]}, r"one depth for each width, not \(1, 1, 1\) for \[8\]"),
+        ("kaoiro-s", {"stem": "wide"}, "'kaoiro-s' cannot be made: TypeError: "),
+        ("expression-transformer", {"heads": 3}, "multiple of 4 and of the 3 heads, not 128"),
+        ("expression-transformer", {"tokenizer": "words"}, "'convolution' or 'patch', not 'words'"),
+        ("expression-transformer", {"pooling": "max"}, "'attention' or 'class-token', not 'max'"),
+    ],
+)
+def test_wrong_options(name, options, line):
+    with pytest.raises(InputError, match=line):
+        create_backbone(name, 1, options)

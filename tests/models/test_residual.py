@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from kaoiro.errors import InputError
 from kaoiro.models.residual import ResidualBackbone, ResidualBlock, SqueezeExcitation
 
 
@@ -26,5 +27,5 @@ def test_each_stage_halves_the_picture():
 
 
 def test_a_depth_for_each_width():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(InputError, match=r"one depth for each width, not \(1,\) for \(8, 12\)"):
         ResidualBackbone(1, stem=4, widths=(8, 12), depths=(1,))

@@ -3,9 +3,11 @@ import math
 import pytest
 import torch
 
+from kaoiro.errors import InputError
 from kaoiro.models import create_backbone
 from kaoiro.models.transformer import (
     AttentionPooling,
+    Patches,
     SelfAttention,
     TrackTransformer,
     TransformerBlock,
@@ -79,8 +81,54 @@ def test_the_order_of_frames_matters():
         assert (track(x)[:, -1] - track(x[:, [1, 0, 2, 3]])[:, -1]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("size", [32, 48, 64])
-def test_pictures_of_several_sizes(size):
-    backbone = create_backbone("expression-transformer", channels=1).eval()
+@pytest.mark.parametrize("size", [32, 47, 48, 64])
+@pytest.mark.parametrize("tokenizer", ["convolution", "patch"])
+@pytest.mark.parametrize("pooling", ["attention", "class-token"])
+def test_pictures_of_several_sizes(size, tokenizer, pooling):
+    backbone = create_backbone("expression-transformer", 1, {"tokenizer": tokenizer, "pooling": pooling}).eval()
     with torch.no_grad():
         assert backbone(torch.randn(2, 1, size, size)).shape == (2, backbone.num_features)
+
+
+def test_a_patch_becomes_one_token():
+    patches = Patches(channels=2, dimension=12)
+    x = torch.randn(1, 2, 20, 16)
+    filled = torch.zeros(1, 2, 24, 16)
+    filled[:, :, :20] = x
+    with torch.no_grad():
+        tokens = patches(x)
+        assert tokens.shape == (1, 12, 3, 2)
+        for row in range(3):
+            for column in range(2):
+                square = filled[0, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+                expected = patches.project.weight.flatten(1) @ square.flatten() + patches.project.bias
+                torch.testing.assert_close(tokens[0, :, row, column], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_class_token_is_read_out():
+    backbone = create_backbone("expression-transformer", 1, {"depth": 0, "pooling": "class-token"}).eval()
+    with torch.no_grad():  # without blocks nothing reaches the token
+        first, second = backbone(torch.randn(2, 1, 16, 16))
+        torch.testing.assert_close(first, second)
+        torch.testing.assert_close(first, backbone.norm(backbone.class_token[0, 0]))
+
+
+@pytest.mark.parametrize("pooling", ["attention", "class-token"])
+def test_every_parameter_learns(pooling):
+    backbone = create_backbone("expression-transformer", 1, {"depth": 1, "pooling": pooling})
+    backbone(torch.randn(2, 1, 24, 24)).square().sum().backward()
+    assert [name for name, parameter in backbone.named_parameters() if parameter.grad is None] == []
+
+
+def test_positions_tell_where_a_patch_is():
+    backbone = create_backbone("expression-transformer", 1, {"tokenizer": "patch", "depth": 1}).eval()
+    corner, middle = torch.zeros(2, 1, 1, 24, 24)
+    corner[:, :, :8, :8] = middle[:, :, 8:16, 8:16] = 1
+    with torch.no_grad():
+        assert (backbone(corner) - backbone(middle)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("options", [{"dimension": 9}, {"dimension": 10, "heads": 4}])
+def test_a_track_whose_dimension_does_not_fit(options):
+    with pytest.raises(InputError, match="multiple of 2 and of the 4 heads, not"):
+        TrackTransformer(num_features=10, **options)

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from kaoiro.cli.data import data_app
+from kaoiro.cli.doctor import doctor
 from kaoiro.cli.evaluate import evaluate
 from kaoiro.cli.export import export
+from kaoiro.cli.models import models
 from kaoiro.cli.predict import predict
 from kaoiro.cli.train import train
 
@@ -39,5 +41,7 @@ def _root(
 app.command()(predict)
 app.add_typer(data_app, name="data")
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+app.command()(models)
 app.command()(evaluate)
 app.command()(export)
+app.command()(doctor)

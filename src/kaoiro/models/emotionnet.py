@@ -5,9 +5,12 @@ attention of YOLOv12 (Tian et al. 2025, https://arxiv.org/abs/2502.12524), here 
 followed by batch normalisation and has no bias; the activation is SiLU.
 """
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from kaoiro.errors import InputError
 
 HEAD_DIMENSION = 32
 
@@ -68,20 +71,17 @@ class AreaAttention(nn.Module):
         batch, channels, height, width = x_BCHW.shape
         qkv_BCHW = self.qkv(x_BCHW)
         places = height * width // self.area
-        # (batch, 3·channels, H, W) to three of (batch·area, heads, places in a band, channels of a head)
+        # Where channels come last in memory, all of these are views, and gradients keep that order.
         q, k, v = (
-            part.reshape(batch, self.heads, HEAD_DIMENSION, self.area, places)
-            .permute(0, 3, 1, 4, 2)
-            .reshape(batch * self.area, self.heads, places, HEAD_DIMENSION)
-            for part in qkv_BCHW.chunk(3, dim=1)
+            qkv_BCHW.permute(0, 2, 3, 1)
+            .reshape(batch * self.area, places, 3, self.heads, HEAD_DIMENSION)
+            .permute(2, 0, 3, 1, 4)  # three of (batch·area, heads, places in a band, channels of a head)
         )
-        attended = F.scaled_dot_product_attention(q, k, v)
-        attended_BCHW = (
-            attended.reshape(batch, self.area, self.heads, places, HEAD_DIMENSION)
-            .permute(0, 2, 4, 1, 3)
-            .reshape(batch, channels, height, width)
+        # Bands have some fifty places. For so few, torch's fused attention on CPUs takes ten times as long backwards.
+        shares = torch.softmax((q * HEAD_DIMENSION**-0.5) @ k.transpose(2, 3), dim=3)
+        attended_BCHW, v_BCHW = (
+            part.transpose(1, 2).reshape(batch, height, width, channels).permute(0, 3, 1, 2) for part in (shares @ v, v)
         )
-        v_BCHW = qkv_BCHW[:, 2 * channels :]
         result: Tensor = self.project(attended_BCHW + self.position(v_BCHW))
         return result
 
@@ -123,14 +123,15 @@ class A2C2f(nn.Module):
 class EmotionNetBackbone(nn.Module):
     """Pictures to feature vectors of 1,280.
 
-    The picture's sides must be multiples of 32, and the places at a sixteenth of them a multiple of 4, which is
-    so for 64, 96, 128, 160, 192 and 224 pixels.
+    The picture is divided into 4 bands at a sixteenth of its sides (rounded up), so the places there must be a
+    multiple of 4. Every multiple of 32 pixels will do.
 
     Args:
         channels: channels of the input picture.
     """
 
     num_features = 1280
+    bands = 4
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -141,7 +142,7 @@ class EmotionNetBackbone(nn.Module):
             ConvNorm(64, 128, 3, 2),
             C3k2(128, 128),
             ConvNorm(128, 128, 3, 2),
-            A2C2f(128, 128, area=4),
+            A2C2f(128, 128, area=self.bands),
             ConvNorm(128, 256, 3, 2),
             A2C2f(256, 256, area=1),
             ConvNorm(256, self.num_features),
@@ -153,6 +154,16 @@ class EmotionNetBackbone(nn.Module):
                         nn.init.trunc_normal_(convolution.weight, std=0.02)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Turn pictures `float (batch, channels, height, width)` into features `float (batch, 1280)`."""
-        features: Tensor = self.layers(x_BCHW).mean((2, 3))
+        """Turn pictures `float (batch, channels, height, width)` into features `float (batch, 1280)`.
+
+        Raises:
+            InputError: pictures of this size cannot be divided into bands.
+        """
+        height, width = x_BCHW.shape[2:]
+        if (math.ceil(height / 16) * math.ceil(width / 16)) % self.bands:
+            raise InputError(
+                f"emotionnet cannot read pictures of {height}×{width} pixels; take multiples of 32, for example 224"
+            )
+        # mean((2, 3)) would hand back gradients with channels first in memory, which slows the last layers down.
+        features: Tensor = self.layers(x_BCHW).permute(0, 2, 3, 1).flatten(1, 2).mean(1)
         return features

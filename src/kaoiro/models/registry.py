@@ -1,46 +1,87 @@
-"""Networks by name."""
+"""Networks by name: Kaoiro's own, timm's, and those that a user brings."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from torch import nn
 
 from kaoiro.errors import InputError
+from kaoiro.models.construction import construct
 from kaoiro.models.emotionnet import EmotionNetBackbone
+from kaoiro.models.own_networks import create_own_backbone
 from kaoiro.models.residual import ResidualBackbone
+from kaoiro.models.timm_networks import PREFIX, create_timm_backbone
 from kaoiro.models.transformer import TransformerBackbone
 
 
-def _kaoiro_s(channels: int) -> nn.Module:
-    return ResidualBackbone(channels, stem=16, widths=(64, 128, 192), depths=(1, 1, 1))
+@dataclass(frozen=True)
+class UsualInput:
+    """The pictures that a network is meant for."""
+
+    channels: int
+    """1 for grey, 3 for RGB."""
+    size: int
+    """Side in pixels."""
 
 
-_BACKBONES: Final[dict[str, Callable[[int], nn.Module]]] = {
-    "emotionnet": EmotionNetBackbone,
-    "expression-transformer": TransformerBackbone,
-    "kaoiro-s": _kaoiro_s,
+@dataclass(frozen=True)
+class _Network:
+    make: Callable[..., nn.Module]
+    usual_input: UsualInput
+
+
+def _kaoiro_s(
+    channels: int, stem: int = 16, widths: Sequence[int] = (64, 128, 192), depths: Sequence[int] = (1, 1, 1)
+) -> nn.Module:
+    return ResidualBackbone(channels, stem, widths, depths)
+
+
+_NETWORKS: Final = {
+    "emotionnet": _Network(EmotionNetBackbone, UsualInput(channels=3, size=224)),
+    "expression-transformer": _Network(TransformerBackbone, UsualInput(channels=1, size=48)),
+    "kaoiro-s": _Network(_kaoiro_s, UsualInput(channels=1, size=48)),
 }
 
 
 def network_names() -> list[str]:
-    """The names that `create_backbone` knows."""
-    return sorted(_BACKBONES)
+    """The names of Kaoiro's own networks."""
+    return sorted(_NETWORKS)
 
 
-def create_backbone(name: str, channels: int) -> nn.Module:
-    """Make an untrained backbone by name.
+def usual_input(name: str) -> UsualInput:
+    """The pictures that a network is meant for; 48×48 grey, as `kaoiro train` has it, for networks of others."""
+    return _NETWORKS[name].usual_input if name in _NETWORKS else UsualInput(channels=1, size=48)
+
+
+def create_backbone(name: str, channels: int, options: Mapping[str, Any] | None = None, size: int = 48) -> nn.Module:
+    """Make a backbone by name.
 
     Args:
-        name: one of `network_names()`.
+        name: one of `network_names()`; `timm:<name>` for a backbone of timm; or `package.module.Class` for a
+            network of your own, which is searched in the current folder too.
         channels: channels of the input picture, 1 for grey or 3 for RGB.
+        options: keyword arguments for the network. Those of timm take `pretrained` too: true, or the path of a
+            local .safetensors or .pth file.
+        size: side of the input in pixels, for networks that are made for one size. timm's networks and your own
+            are tried on two blank pictures of this size.
 
     Returns:
-        A module that turns `float (batch, channels, height, width)` into `float (batch, num_features)`, with the
-        attribute `num_features`.
+        A module that turns `float (batch, channels, height, width)` into features `float (batch, num_features)` or
+        maps `(batch, num_features, h, w)`, with the attribute `num_features`.
 
     Raises:
-        InputError: there is no such network.
+        InputError: there is no such network, it does not take these options, or it cannot be used.
+        MissingExtraError: the network is one of timm, which is not installed.
     """
-    if name not in _BACKBONES:
-        raise InputError(f"there is no network {name!r}; the networks are: {', '.join(network_names())}")
-    return _BACKBONES[name](channels)
+    options = {} if options is None else options
+    if name.startswith(PREFIX):
+        return create_timm_backbone(name, channels, options, size)
+    if name in _NETWORKS:
+        return construct(name, _NETWORKS[name].make, channels, options)
+    if all(part.isidentifier() for part in name.split(".")) and "." in name:
+        return create_own_backbone(name, channels, options, size)
+    raise InputError(
+        f"there is no network {name!r}; the networks are: {', '.join(network_names())}, timm:<name>, "
+        "or package.module.Class for one of your own"
+    )

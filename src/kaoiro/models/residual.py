@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from kaoiro.errors import InputError
+
 
 def _conv_norm(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
@@ -58,10 +60,15 @@ class ResidualBackbone(nn.Module):
         stem: channels of the stem, which works at full resolution.
         widths: channels of each stage.
         depths: residual blocks in each stage.
+
+    Raises:
+        InputError: there is not one depth for each width, or no stage at all.
     """
 
     def __init__(self, channels: int, stem: int, widths: Sequence[int], depths: Sequence[int]) -> None:
         super().__init__()
+        if not widths or len(widths) != len(depths):
+            raise InputError(f"a residual network needs one depth for each width, not {depths} for {widths}")
         layers: list[nn.Module] = [_conv_norm(channels, stem), nn.ReLU(inplace=True)]
         previous = stem
         for width, depth in zip(widths, depths, strict=True):

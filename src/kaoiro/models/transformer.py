@@ -9,10 +9,13 @@ In tensor names B is the batch, T the tokens, D the model's dimension, N the hea
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from kaoiro.errors import InputError
 
 
 def sine_positions(count: int, dimension: int) -> Tensor:
@@ -112,8 +115,40 @@ class AttentionPooling(nn.Module):
         return (weights_BT1 * x_BTD).sum(dim=1)
 
 
+PATCH = 8
+"""Side in pixels of the square that one token stands for."""
+
+
+def _convolutions(channels: int, dimension: int) -> nn.Sequential:
+    # Three halvings: one token for 8×8 pixels, overlapping their neighbours.
+    widths = (channels, dimension // 4, dimension // 2, dimension)
+    return nn.Sequential(
+        *(
+            nn.Sequential(
+                nn.Conv2d(narrow, wide, kernel_size=3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.ReLU(inplace=True),
+            )
+            for narrow, wide in pairwise(widths)
+        )
+    )
+
+
+class Patches(nn.Module):
+    """Cut a picture into squares of `PATCH` pixels and project each to a token."""
+
+    def __init__(self, channels: int, dimension: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, dimension, kernel_size=PATCH, stride=PATCH)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        height, width = x_BCHW.shape[2:]
+        result: Tensor = self.project(F.pad(x_BCHW, (0, -width % PATCH, 0, -height % PATCH)))
+        return result
+
+
 class TransformerBackbone(nn.Module):
-    """Pictures to feature vectors: convolutional tokeniser, fixed 2-D positions, transformer blocks, attention pooling.
+    """Pictures to feature vectors: tokeniser, fixed 2-D positions, transformer blocks, one vector out of the tokens.
 
     The positions are computed for the picture's own size, so that one network reads several sizes.
 
@@ -123,28 +158,41 @@ class TransformerBackbone(nn.Module):
         depth: transformer blocks.
         heads: attentions side by side in each block.
         dropout: share that is dropped in training, in the blocks and of the attention weights.
+        tokenizer: `convolution` halves the picture three times with 3×3 convolutions, so that a token stands for
+            8×8 pixels and sees its neighbours'; `patch` cuts the picture into squares of 8×8 pixels and projects each
+            (Dosovitskiy et al. 2021), the sides filled up with zeros to whole squares.
+        pooling: `attention` takes a weighted mean of the tokens, with weights from the tokens themselves;
+            `class-token` adds a learned token and takes what becomes of it (Dosovitskiy et al. 2021).
+
+    Raises:
+        InputError: the dimension is no such multiple, or there is no such tokeniser or pooling.
     """
 
     def __init__(
-        self, channels: int, dimension: int = 128, depth: int = 6, heads: int = 4, dropout: float = 0.1
+        self,
+        channels: int,
+        dimension: int = 128,
+        depth: int = 6,
+        heads: int = 4,
+        dropout: float = 0.1,
+        tokenizer: Literal["convolution", "patch"] = "convolution",
+        pooling: Literal["attention", "class-token"] = "attention",
     ) -> None:
         super().__init__()
+        if dimension % 4 or dimension % heads:
+            raise InputError(f"the dimension must be a multiple of 4 and of the {heads} heads, not {dimension}")
+        if tokenizer not in ("convolution", "patch"):
+            raise InputError(f"the tokenizer is 'convolution' or 'patch', not {tokenizer!r}")
+        if pooling not in ("attention", "class-token"):
+            raise InputError(f"the pooling is 'attention' or 'class-token', not {pooling!r}")
         self.num_features = dimension
-        widths = (channels, dimension // 4, dimension // 2, dimension)
-        # Three halvings: one token for 8×8 pixels, overlapping their neighbours.
-        self.tokenizer = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(narrow, wide, kernel_size=3, stride=2, padding=1, bias=False),
-                    nn.BatchNorm2d(wide),
-                    nn.ReLU(inplace=True),
-                )
-                for narrow, wide in pairwise(widths)
-            )
+        self.tokenizer = (
+            _convolutions(channels, dimension) if tokenizer == "convolution" else Patches(channels, dimension)
         )
         self.blocks = nn.Sequential(*(TransformerBlock(dimension, heads, dropout=dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(dimension)
-        self.pool = AttentionPooling(dimension)
+        self.pool = AttentionPooling(dimension) if pooling == "attention" else None
+        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, dimension)) if pooling == "class-token" else None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Turn pictures `float (batch, channels, height, width)` into features `float (batch, num_features)`."""
@@ -152,7 +200,11 @@ class TransformerBackbone(nn.Module):
         _, dimension, height, width = map_BDhw.shape
         tokens_BTD = map_BDhw.flatten(2).transpose(1, 2)
         tokens_BTD = tokens_BTD + sine_positions_2d(height, width, dimension).to(tokens_BTD)
-        features: Tensor = self.pool(self.norm(self.blocks(tokens_BTD)))
+        if self.class_token is not None:
+            first_B1D = self.class_token.to(tokens_BTD).expand(tokens_BTD.shape[0], -1, -1)
+            tokens_BTD = torch.cat([first_B1D, tokens_BTD], dim=1)
+        tokens_BTD = self.norm(self.blocks(tokens_BTD))
+        features: Tensor = tokens_BTD[:, 0] if self.pool is None else self.pool(tokens_BTD)
         return features
 
 
@@ -165,12 +217,17 @@ class TrackTransformer(nn.Module):
         depth: transformer blocks.
         heads: attentions side by side in each block.
         dropout: share that is dropped in training.
+
+    Raises:
+        InputError: the dimension is no such multiple.
     """
 
     def __init__(
         self, num_features: int, dimension: int = 64, depth: int = 2, heads: int = 4, dropout: float = 0.1
     ) -> None:
         super().__init__()
+        if dimension % 2 or dimension % heads:
+            raise InputError(f"the dimension must be a multiple of 2 and of the {heads} heads, not {dimension}")
         self.num_features = dimension
         self.enter = nn.Linear(num_features, dimension)
         self.blocks = nn.Sequential(
