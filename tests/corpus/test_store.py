@@ -217,6 +217,63 @@ def test_other_string_types_are_taken(path):
     assert open_corpus(path).label_indices().tolist() == [2]
 
 
+def with_columns(path, **columns):
+    """The faces of this module, with columns of one's own beside the usual ones."""
+    write_corpus(path, FACES)
+    content = pq.read_table(path)
+    for name, values in columns.items():
+        content = content.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
+    pq.write_table(content, path)
+    return open_corpus(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.5, None, -1.0, 0.0], [0.5, np.nan, -1, 0]),
+        ([True, False, None, True], [1, 0, np.nan, 1]),
+        ([3, None, 0, -7], [3, np.nan, 0, -7]),
+        (pa.array([1, 2, 3, None], pa.uint8()), [1, 2, 3, np.nan]),
+        (pa.array([2**40, 0, 0, 0], pa.int64()), [2**40, 0, 0, 0]),
+        (pa.array(np.float16([0.5, 1, 2, 4])), [0.5, 1, 2, 4]),
+    ],
+)
+def test_columns_of_numbers(path, values, expected):
+    found = with_columns(path, arousal=values).column("arousal")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.float32(expected))
+
+
+def test_columns_follow_their_split(path):
+    corpus = with_columns(path, valence=[1.0, 2.0, None, 4.0])
+    assert corpus.extra_columns() == ("valence",)
+    np.testing.assert_array_equal(corpus.select("train").column("valence"), np.float32([1, np.nan]))
+
+
+def test_columns_of_other_types_are_left_out(path):
+    corpus = with_columns(path, note=["a", "b", None, "d"], valence=[1.0] * 4)
+    assert corpus.table.column_names == [*SCHEMA.names, "valence"]
+
+
+def test_a_column_that_is_not_there(path):
+    corpus = with_columns(path, valence=[1.0] * 4, arousal=[1.0] * 4, note=["a"] * 4)
+    for name in ("dominance", "note", "label"):
+        with pytest.raises(CorpusError, match=f"no column of numbers '{name}'; it has valence, arousal"):
+            corpus.column(name)
+    write_corpus(path, FACES)
+    with pytest.raises(CorpusError, match="'valence'; it has none beside the usual ones"):
+        open_corpus(path).column("valence")
+
+
+@pytest.mark.parametrize("name", ["valence", "label"])
+def test_two_columns_of_one_name(path, name):
+    write_corpus(path, FACES)
+    content = pq.read_table(path).append_column(name, pa.array([1.0] * 4)).append_column("valence", pa.array([1.0] * 4))
+    pq.write_table(content, path)
+    with pytest.raises(CorpusError, match=f"two columns of the name '{name}'"):
+        open_corpus(path)
+
+
 def test_files_that_are_not_parquet(path):
     with pytest.raises(CorpusError, match="does not exist"):
         open_corpus(path)

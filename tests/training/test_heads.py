@@ -1,5 +1,8 @@
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from kaoiro.corpus.labelled_face import LabelledFace
@@ -9,25 +12,35 @@ from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
 from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, check_heads, head_targets
 
 HAPPY = tuple(10 if name == "happiness" else 0 for name in VOTE_NAMES)
+HALF_SURE = tuple({"fear": 3, "surprise": 4, "unknown": 3}.get(name, 0) for name in VOTE_NAMES)
+SPREAD = tuple(2 if name in ("anger", "fear", "sadness", "neutral", "contempt") else 0 for name in VOTE_NAMES)
 SPLIT = tuple(5 if name in ("fear", "surprise") else 0 for name in VOTE_NAMES)
 NO_FACE = tuple(10 if name == "not-a-face" else 0 for name in VOTE_NAMES)
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    def make(*labels_and_votes):
+    def make(*labels_and_votes, **columns):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png")
         picture = (tmp_path / "a.png").read_bytes()
+        path = tmp_path / "c.parquet"
         write_corpus(
-            tmp_path / "c.parquet",
+            path,
             (
                 LabelledFace(picture, name="a.png", source=f"a:{i}", label=label, votes=votes, split="train")
                 for i, (label, votes) in enumerate(labels_and_votes)
             ),
         )
-        return open_corpus(tmp_path / "c.parquet")
+        table = pq.read_table(path)
+        for name, values in columns.items():
+            table = table.append_column(name, pa.array(values))
+        pq.write_table(table, path)
+        return open_corpus(path)
 
     return make
+
+
+FACE = (Expression.FEAR, None)
 
 
 def test_labels(corpus):
@@ -66,6 +79,106 @@ def test_a_corpus_without_votes(corpus):
 def test_a_corpus_without_labels(corpus, label):
     with pytest.raises(CorpusError, match="has a label that the head knows"):
         head_targets(corpus((label, HAPPY)), HeadConfig())
+
+
+def test_several_expressions_from_votes(corpus):
+    part = corpus(*((None, votes) for votes in (HAPPY, SPLIT, HALF_SURE, SPREAD, NO_FACE)), FACE)
+    targets = head_targets(part, HeadConfig(target="multilabel"))
+    there = [{EIGHT[i] for i in row.nonzero().flatten()} for row in targets.distribution]
+    # Three of ten votes are just enough; where each has two of ten, nobody has.
+    assert there == [{"happiness"}, {"fear", "surprise"}, {"fear", "surprise"}, set(), set(), set()]
+    assert targets.weight.tolist() == pytest.approx([1, 1, 0.7, 1, 0, 0])
+    assert targets.answer.tolist() == [-1] * 6
+    few = head_targets(part, HeadConfig(target="multilabel", vote_share=0.4))
+    assert few.distribution[2].nonzero().flatten().tolist() == [EIGHT.index("surprise")]
+
+
+def test_several_from_columns(corpus):
+    part = corpus(FACE, FACE, FACE, smile=[True, None, None], frown=[0, 1, None])
+    head = HeadConfig(target="multilabel", columns=("smile", "frown"))
+    targets = head_targets(part, head)
+    nan = np.nan
+    np.testing.assert_array_equal(targets.distribution.numpy(), np.float32([[1, 0], [nan, 1], [nan, nan]]))
+    assert targets.weight.tolist() == [1, 1, 0]
+    assert head.outputs == ("smile", "frown")
+
+
+def test_values(corpus):
+    part = corpus(FACE, FACE, FACE, valence=[0.25, None, None], arousal=[-3.0, 1.5, None])
+    targets = head_targets(part, HeadConfig(target="values", columns=("arousal", "valence")))
+    nan = np.nan
+    np.testing.assert_array_equal(targets.distribution.numpy(), np.float32([[-3, 0.25], [1.5, nan], [nan, nan]]))
+    assert (targets.distribution.dtype, targets.weight.dtype) == (torch.float32, torch.float32)
+    assert targets.weight.tolist() == [1, 1, 0]
+    assert targets.answer.tolist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (HeadConfig("multilabel", columns=("valence",)), "'valence' has the value 0.5, .* learns from 0, 1 or null"),
+        (
+            HeadConfig("values", columns=("broken",)),
+            "'broken' has the value inf, .* from finite numbers",
+        ),
+        (HeadConfig("values", columns=("empty",)), "no face has a value in empty"),
+        (
+            HeadConfig("values", columns=("dominance",)),
+            "'dominance'; it has valence, broken, empty",
+        ),
+        (HeadConfig("multilabel"), "no votes, but a head"),
+    ],
+)
+def test_columns_that_cannot_be_learnt(corpus, head, message):
+    part = corpus(FACE, FACE, valence=[0.5, 1.0], broken=[1.0, np.inf], empty=pa.nulls(2, pa.float32()))
+    with pytest.raises(CorpusError, match=message):
+        head_targets(part, head)
+
+
+@pytest.mark.parametrize("target", ["label", "votes", "multilabel", "values"])
+def test_a_piece_of_a_corpus_of_which_nothing_is_known(corpus, target):
+    head = HeadConfig(target, columns=("valence",) if target == "values" else ())
+    part = corpus((None, None), (None, None), valence=pa.nulls(2, pa.float32()))
+    targets = head_targets(part, head, part=True)
+    assert targets.weight.tolist() == [0, 0]
+    assert targets.answer.tolist() == [-1, -1]
+    assert targets.distribution.shape == (2, len(head.outputs))
+    with pytest.raises(CorpusError):
+        head_targets(part, head)
+
+
+def test_sums_of_classes(corpus):
+    part = corpus(FACE, (Expression.FEAR, SPLIT), (Expression.ANGER, HALF_SURE), (None, HAPPY), smile=[1, 1, 0, None])
+    labels = head_targets(part, HeadConfig()).class_weight_sums()
+    assert dict(zip(SEVEN, labels.tolist(), strict=True)) == {**dict.fromkeys(SEVEN, 0), "fear": 2, "anger": 1}
+    votes = head_targets(part, HeadConfig("votes")).class_weight_sums()
+    expected = {**dict.fromkeys(EIGHT, 0), "fear": 0.5 + 0.3, "surprise": 0.5 + 0.4, "happiness": 1}
+    assert dict(zip(EIGHT, votes.tolist(), strict=True)) == pytest.approx(expected)
+    several = head_targets(part, HeadConfig("multilabel", columns=("smile",)))
+    assert several.class_weight_sums().tolist() == [2]
+
+
+def test_outputs():
+    assert HeadConfig().outputs == tuple(map(str, SEVEN))
+    assert HeadConfig("multilabel").outputs == tuple(map(str, EIGHT))
+    assert HeadConfig("values", columns=("valence", "arousal")).outputs == ("valence", "arousal")
+    assert [HeadConfig(target).has_classes for target in ("label", "votes", "multilabel")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (HeadConfig("label", columns=("valence",)), "'a' learns label, so it takes no columns"),
+        (HeadConfig("values"), r"learns values, but of no column; .*columns: \[valence, arousal\]"),
+        (HeadConfig("values", columns=("valence", "valence")), "names the column 'valence' twice"),
+        (HeadConfig("multilabel", vote_share=0), "vote_share of the head 'a' must be above 0 and at most 1, not 0"),
+        (HeadConfig(weight=-1), "weight of the head 'a' must be a number of at least 0, not -1"),
+        (HeadConfig(weight=float("nan")), "not nan"),
+    ],
+)
+def test_options_that_make_no_sense(head, message):
+    with pytest.raises(InputError, match=message):
+        check_heads({"a": head})
 
 
 def test_classes():

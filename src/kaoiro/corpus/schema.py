@@ -9,6 +9,9 @@
 | `source` | string | where the row came from, for example `fer2013.csv:17` |
 | `sha256` | string | SHA-256 of `image.bytes`, in hexadecimal |
 
+A file may have columns of numbers or booleans beside these, for example `valence` and `arousal`; they are kept, and a
+model can learn them (`Corpus.column`). Columns of other types are left out when a corpus is read.
+
 The `image` column follows the Hugging Face `Image` feature, and the file's metadata say so.
 """
 

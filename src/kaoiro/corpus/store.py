@@ -37,7 +37,8 @@ class Corpus:
 
     Attributes:
         path: the file from which they were read.
-        table: the rows, with the columns of `kaoiro.corpus.schema.SCHEMA`.
+        table: the rows, with the columns of `kaoiro.corpus.schema.SCHEMA`, then the columns of numbers that the file
+            has beside them.
     """
 
     path: Path
@@ -91,6 +92,27 @@ class Corpus:
         votes[has_votes] = column.flatten().to_numpy().reshape(-1, len(VOTE_NAMES))
         return votes
 
+    def column(self, name: str) -> NDArray[np.float32]:
+        """Give a column of numbers that the file has beside the schema's, for example `valence`.
+
+        Returns:
+            `float32 (n,)`: false and true are 0 and 1, and null is NaN.
+
+        Raises:
+            CorpusError: the corpus has no such column of numbers; the message names those that it has.
+        """
+        extra = self.extra_columns()
+        if name not in extra:
+            there = f"it has {', '.join(extra)}" if extra else "it has none beside the usual ones"
+            raise CorpusError(f"{self.path} has no column of numbers {name!r}; {there}")
+        return np.asarray(
+            pc.fill_null(self.table[name].cast(pa.float32(), safe=False), np.nan).to_numpy(), dtype=np.float32
+        )
+
+    def extra_columns(self) -> tuple[str, ...]:
+        """Name the columns of numbers that the file has beside the schema's."""
+        return tuple(name for name in self.table.column_names if name not in SCHEMA.names)
+
     def sources(self) -> list[str]:
         """Say of each face where it came from, for example `fer2013.csv:17`."""
         sources: list[str] = self.table["source"].to_pylist()
@@ -136,13 +158,13 @@ def open_corpus(path: Path | str) -> Corpus:
         raise CorpusError(f"{path} {what}; a corpus is a Parquet file that `kaoiro data import` writes")
     try:
         with pq.ParquetFile(path) as file:
-            _check_metadata(path, file.schema_arrow.metadata or {})
+            check_metadata(path, file.schema_arrow.metadata or {})
             table = file.read()
     except pa.ArrowInvalid as error:
         raise CorpusError(f"{path} is not a readable Parquet file; make it again with `kaoiro data import`") from error
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    return Corpus(path, _checked(path, table))
+    return Corpus(path, checked_table(path, table))
 
 
 def write_corpus(path: Path, faces: Iterable[LabelledFace]) -> int:
@@ -199,7 +221,12 @@ def _table(faces: list[LabelledFace]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def _check_metadata(path: Path, metadata: dict[bytes, bytes]) -> None:
+def check_metadata(path: Path, metadata: dict[bytes, bytes]) -> None:
+    """Refuse a Parquet file that is no corpus of this version.
+
+    Raises:
+        CorpusError: the file's metadata are missing, cannot be read, or are another version's.
+    """
     note = metadata.get(b"kaoiro.corpus")
     if note is None:
         raise CorpusError(f"{path} is a Parquet file but not a corpus; make one with `kaoiro data import`")
@@ -217,13 +244,26 @@ def _check_metadata(path: Path, metadata: dict[bytes, bytes]) -> None:
         raise CorpusError(f"{path} keeps its votes in another order ({', '.join(votes)}); import the corpus again")
 
 
-def _checked(path: Path, table: pa.Table) -> pa.Table:
-    """Bring a table to the schema's columns and types, and hold its values against the rules."""
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def checked_table(path: Path, table: pa.Table) -> pa.Table:
+    """Bring a table to the schema's columns and types, and hold its values against the rules.
+
+    Columns of numbers beside the schema's are kept, others are dropped.
+    """
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise CorpusError(f"{path} is a corpus without the column {missing[0]!r}; import the corpus again")
+    extra = [field for field in table.schema if field.name not in SCHEMA.names and _is_number(field.type)]
+    wanted = [*SCHEMA.names, *(field.name for field in extra)]
+    twice = [name for name in wanted if table.column_names.count(name) > 1]
+    if twice:
+        raise CorpusError(f"{path} has two columns of the name {twice[0]!r}; give one of them another name")
     try:
-        table = table.select(SCHEMA.names).cast(SCHEMA)
+        table = table.select(wanted)
+        table = table.cast(pa.schema([*SCHEMA, *extra], SCHEMA.metadata))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise CorpusError(f"{path} has columns of other types than a corpus; import the corpus again") from error
     if any(chunk.field("bytes").null_count for chunk in table["image"].chunks):

@@ -1,5 +1,6 @@
-"""What each head of a model is trained on: the label, or the raters' votes."""
+"""What each head of a model is trained on: the label, the raters' votes, several expressions at once, or numbers."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,12 +8,15 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kaoiro.corpus.ferplus import majority, vote_distribution
 from kaoiro.corpus.store import Corpus
 from kaoiro.errors import CorpusError, InputError
-from kaoiro.expressions import EIGHT, SEVEN, Expression
+from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
+
+Target = Literal["label", "votes", "multilabel", "values"]
 
 
 @dataclass(frozen=True)
@@ -20,19 +24,41 @@ class HeadConfig:
     """One head.
 
     Args:
-        target: `label` trains on the corpus's label column, `votes` on the distribution of its raters' votes.
-            A `votes` head tells all eight expressions apart.
+        target: what the head learns. `label`: the corpus's label column. `votes`: the distribution of its raters'
+            votes over all eight expressions. `multilabel`: for each of several things whether it is there, read off
+            `columns`, or off the votes. `values`: real numbers, read off `columns`.
         contempt: whether a `label` head has contempt as its eighth class.
         weight: the head's share in the loss.
+        columns: columns of numbers of the corpus, one for each output of a `multilabel` or `values` head, for example
+            `[valence, arousal]`. Where a face has null, that output learns nothing from it.
+        vote_share: an expression counts as there in a `multilabel` head without columns where at least this share of
+            the votes went to it. 0.3 is what FERPlus's authors take for multi-label learning (Barsoum et al. 2016,
+            https://arxiv.org/abs/1608.01041).
     """
 
-    target: Literal["label", "votes"] = "label"
+    target: Target = "label"
     contempt: bool = False
     weight: float = 1.0
+    columns: tuple[str, ...] = ()
+    vote_share: float = 0.3
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the head gives a distribution over expressions, which is what a model file holds."""
+        return self.target in ("label", "votes")
 
     @property
     def classes(self) -> tuple[Expression, ...]:
+        """The expressions that a `label` or `votes` head tells apart."""
+        assert self.has_classes, f"a {self.target} head has outputs, but no classes"
         return EIGHT if self.target == "votes" or self.contempt else SEVEN
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the head's outputs: its classes, or the columns that it learns."""
+        if self.has_classes:
+            return tuple(str(expression) for expression in self.classes)
+        return tuple(self.columns) or tuple(str(expression) for expression in EIGHT)
 
 
 DEFAULT_HEADS: Final[Mapping[str, HeadConfig]] = MappingProxyType({"expression": HeadConfig()})
@@ -44,7 +70,8 @@ class Targets:
     """What one head should answer for n faces.
 
     Args:
-        distribution: `float32 (n, classes)`, rows sum to 1, or are all zero where nothing is known.
+        distribution: `float32 (n, outputs)`. For `label` and `votes` rows that sum to 1, or are all zero where nothing
+            is known. For `multilabel` 0 or 1, for `values` any number, and NaN where it is not known.
         weight: `float32 (n,)`, the face's weight in the loss, 0 where nothing is known.
         answer: `int64 (n,)`, the class that counts as right in accuracy, -1 where none does.
     """
@@ -53,42 +80,118 @@ class Targets:
     weight: Tensor
     answer: Tensor
 
+    def class_weight_sums(self) -> Tensor:
+        """How much of the faces' weight each output has: `float64 (outputs,)`.
 
-def head_targets(corpus: Corpus, head: HeadConfig) -> Targets:
+        For classes these are their weighted counts. They may be summed over the parts of a corpus.
+        """
+        return (self.distribution.nan_to_num(0).double() * self.weight[:, None]).sum(dim=0)
+
+
+def head_targets(corpus: Corpus, head: HeadConfig, *, part: bool = False) -> Targets:
     """Read one head's targets off a corpus.
 
+    Args:
+        corpus: the labelled faces.
+        head: what is learnt.
+        part: the corpus is a piece of a larger one: faces of which nothing is known are then all right, were they the
+            whole piece.
+
     Raises:
-        CorpusError: the corpus has no votes, or no label of the head's classes.
+        CorpusError: the corpus has no votes, no label of the head's classes, or not the head's columns; or a column
+            has numbers that the head cannot learn.
     """
-    if head.target == "votes":
-        votes = corpus.votes()
-        if votes is None:
-            raise CorpusError(
-                "the corpus has no votes, but a head is trained on them; import it with --ferplus, or drop that head"
-            )
-        distribution, weight = vote_distribution(votes)
-        answer = majority(votes)
+    if head.columns:
+        targets = _column_targets(corpus, head)
+    elif head.target == "multilabel":
+        targets = _several_from_votes(corpus, head)
+    elif head.target == "votes":
+        distribution, weight = vote_distribution(_votes(corpus))
+        targets = _targets(distribution, weight, majority(_votes(corpus)))
     else:
         labels = corpus.label_indices()
         answer = np.where(labels < len(head.classes), labels, -1).astype(np.int64)
-        if not (answer >= 0).any():
-            raise CorpusError("none of the corpus's faces has a label that the head knows")
-        distribution = np.eye(len(head.classes), dtype=np.float32)[np.maximum(answer, 0)]
         weight = (answer >= 0).astype(np.float32)
-        distribution = distribution * weight[:, None]
+        one_hot: NDArray[np.float32] = np.eye(len(head.classes), dtype=np.float32)[np.maximum(answer, 0)]
+        targets = _targets(one_hot * weight[:, None], weight, answer)
+    if not part and not targets.weight.any():
+        raise CorpusError(_nothing_known(corpus, head))
+    return targets
+
+
+def _targets(distribution: NDArray[np.float32], weight: NDArray[np.float32], answer: NDArray[np.int64]) -> Targets:
     return Targets(torch.from_numpy(distribution), torch.from_numpy(weight), torch.from_numpy(answer))
 
 
+def _votes(corpus: Corpus) -> NDArray[np.uint8]:
+    votes = corpus.votes()
+    return np.zeros((len(corpus), len(VOTE_NAMES)), np.uint8) if votes is None else votes
+
+
+def _several_from_votes(corpus: Corpus, head: HeadConfig) -> Targets:
+    distribution, weight = vote_distribution(_votes(corpus))
+    # Shares of all votes, "unknown" among them. They are quotients of small counts, so rounding is far below 1e-6.
+    there = distribution * weight[:, None] >= head.vote_share - 1e-6
+    return _targets(there.astype(np.float32), weight, np.full(len(corpus), -1, np.int64))
+
+
+def _column_targets(corpus: Corpus, head: HeadConfig) -> Targets:
+    columns = [corpus.column(name) for name in head.columns]
+    for name, column in zip(head.columns, columns, strict=True):
+        known = column[~np.isnan(column)]
+        good = (known == 0) | (known == 1) if head.target == "multilabel" else np.isfinite(known)
+        if not good.all():
+            wanted = "0, 1 or null" if head.target == "multilabel" else "finite numbers or null"
+            raise CorpusError(
+                f"{corpus.path}: the column {name!r} has the value {known[~good][0]:g}, "
+                f"but a {head.target} head learns from {wanted}"
+            )
+    values = np.stack(columns, axis=1)
+    weight = np.asarray((~np.isnan(values)).any(axis=1), dtype=np.float32)
+    return _targets(values, weight, np.full(len(corpus), -1, np.int64))
+
+
+def _nothing_known(corpus: Corpus, head: HeadConfig) -> str:
+    if head.target == "label":
+        return f"{corpus.path}: none of the faces has a label that the head knows"
+    if head.columns:
+        return f"{corpus.path}: no face has a value in {', '.join(head.columns)}, which a head is trained on"
+    if corpus.votes() is None:
+        return (
+            f"{corpus.path}: the corpus has no votes, but a head is trained on them; import it with --ferplus, "
+            "or drop that head"
+        )
+    return f"{corpus.path}: none of the faces has a vote for an expression, which a head is trained on"
+
+
 def check_heads(heads: Mapping[str, HeadConfig]) -> None:
-    """Refuse a model without heads, or with names that a model or its file cannot carry.
+    """Refuse a model without heads, with names that a model or its file cannot carry, or with heads that make no sense.
 
     Raises:
-        InputError: there is no head, or a name is taken or not made of letters, digits, `-` and `_`.
+        InputError: there is no head; a name is taken or not made of letters, digits, `-` and `_`; or a head's options
+            do not go together or are out of range.
     """
     if not heads:
         raise InputError("the model has no heads; give at least one, for example heads: {expression: {target: label}}")
-    for name in heads:
+    for name, head in heads.items():
         if not name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"the head's name {name!r} may only have letters, digits, '-' and '_'")
         if name == "faces" or hasattr(nn.ModuleDict, name):
             raise InputError(f"a head cannot have the name {name!r}, which is used otherwise; give it another")
+        _check_head(name, head)
+
+
+def _check_head(name: str, head: HeadConfig) -> None:
+    if head.has_classes and head.columns:
+        raise InputError(f"the head {name!r} learns {head.target}, so it takes no columns; multilabel and values do")
+    if head.target == "values" and not head.columns:
+        raise InputError(
+            f"the head {name!r} learns values, but of no column; name them, for example columns: [valence, arousal]"
+        )
+    twice = [column for column in head.columns if head.columns.count(column) > 1]
+    if twice:
+        raise InputError(f"the head {name!r} names the column {twice[0]!r} twice")
+    if not 0 < head.vote_share <= 1:
+        raise InputError(f"vote_share of the head {name!r} must be above 0 and at most 1, not {head.vote_share}")
+    if not (math.isfinite(head.weight) and head.weight >= 0):
+        raise InputError(f"weight of the head {name!r} must be a number of at least 0, not {head.weight}")
