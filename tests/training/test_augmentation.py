@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaoiro.corpus.synthetic import synthetic_faces
-from kaoiro.training.augmentation import Augmentation, mixup, random_affine, random_erasing, random_light
+from kaoiro.errors import InputError
+from kaoiro.training.augmentation import Augmentation, cutmix, mixup, random_affine, random_erasing, random_light
 
 STILL = Augmentation(
     rotation=0, scale=0, shift=0, shear=0, flip=0, brightness=0, contrast=0, erasing=0, mixup=0, size_by_epoch=None
@@ -49,6 +50,45 @@ def test_whole_numbers_are_taken_too(faces):
 
 def test_a_certain_flip_is_the_mirror_image(faces):
     assert torch.allclose(replace(STILL, flip=1.0).vary(faces, 48, seeded()), faces.flip(3), atol=1e-3)
+
+
+def test_a_certain_vertical_flip_is_upside_down(faces):
+    assert torch.allclose(replace(STILL, vertical_flip=1.0).vary(faces, 48, seeded()), faces.flip(2), atol=1e-3)
+
+
+def test_a_vertical_flip_comes_after_the_rotation(faces):
+    turned = replace(STILL, rotation=20.0).vary(faces, 48, seeded())
+    both = replace(STILL, rotation=20.0, vertical_flip=1.0).vary(faces, 48, seeded())
+    assert torch.allclose(both, turned.flip(2), atol=1e-2)
+
+
+@pytest.mark.parametrize(("chance", "begin"), [(0, 0), (0.5, 12), (1, 24)])
+def test_a_crop_of_half_the_side_is_a_quarter_of_the_picture(faces, monkeypatch, chance, begin):
+    monkeypatch.setattr(torch, "rand", lambda count, **_: torch.full((count,), float(chance)))
+    varied = random_affine(faces, size=24, **NO_MOVEMENT, crop=0.5, generator=seeded())
+    assert torch.allclose(varied, faces[:, :, begin : begin + 24, begin : begin + 24], atol=1e-2)
+
+
+def test_crops_lie_anywhere_in_the_picture():
+    # As in the usual "resize to 256, crop 224": pixels keep their distances, and the window goes up to each edge.
+    across = torch.arange(256.0).expand(300, 1, 256, 256)
+    for ramp in (across, across.mT):
+        varied = random_affine(ramp, size=224, **NO_MOVEMENT, crop=0.875, generator=seeded())[:, 0]
+        line = varied[:, 0] if ramp is across else varied[:, :, 0]
+        assert torch.allclose(line.diff(dim=1), torch.ones(()), atol=1e-3)
+        assert line.min() >= 0
+        assert line.max() <= 255
+        assert line[:, 0].min() < 0.5
+        assert line[:, -1].max() > 254.5
+        assert line[:, 0].mean().item() == pytest.approx(16, abs=1.5)
+
+
+def test_a_pair_of_crop_shares_is_a_range():
+    ramp = torch.arange(100.0).expand(400, 1, 100, 100)
+    varied = random_affine(ramp, size=100, **NO_MOVEMENT, crop=(0.6, 0.9), generator=seeded())[:, 0, 0]
+    shares = (varied[:, 60] - varied[:, 40]) / 20
+    assert 0.6 <= shares.min() < 0.61
+    assert 0.89 < shares.max() <= 0.9001
 
 
 def test_half_the_faces_are_flipped():
@@ -183,6 +223,123 @@ def test_mixup_ratios_follow_the_beta_distribution():
     # Beta(a, a) has the variance 1 / (4 (2a + 1)).
     assert np.mean(ratios) == pytest.approx(0.5, abs=0.03)
     assert np.var(ratios) == pytest.approx(1 / (4 * 1.8), abs=0.015)
+
+
+def test_cutmix_pastes_one_rectangle_and_counts_its_area():
+    pictures = torch.arange(6.0).view(6, 1, 1, 1).expand(6, 2, 10, 20)
+    targets = torch.eye(6)
+    generator = seeded()
+    shares = []
+    for _ in range(200):
+        mixed, mixed_targets = cutmix([pictures, targets], probability=1.0, alpha=1.0, generator=generator)
+        assert torch.equal(mixed[:, 0], mixed[:, 1])
+        pasted = (mixed[:, 0] != pictures[:, 0]).numpy()
+        share = 1 - mixed_targets[torch.arange(6), torch.arange(6)]
+        for picture, mask, target, own in zip(mixed[:, 0], pasted, mixed_targets, range(6), strict=True):
+            if mask.any():  # a face that met itself stays as it was
+                rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+                assert mask.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+                (giver,) = picture[mask].unique().int().tolist()
+                assert target[giver].item() == pytest.approx(mask.mean(), abs=1e-6)
+                assert target[own].item() == pytest.approx(1 - mask.mean(), abs=1e-6)
+        shares.append(share.max().item())
+        assert mixed_targets.sum(1).tolist() == pytest.approx([1] * 6)
+        assert mixed_targets.sum(0).tolist() == pytest.approx([1] * 6)
+    # The area is evenly between 0 and 1, and a side s loses s²/4 of its length at the picture's edges on average.
+    assert np.mean(shares) == pytest.approx(1 / 2 - 1 / 5 + 1 / 48, abs=0.05)
+
+
+def test_cutmix_at_the_given_rate():
+    batch = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 9, 9)
+    generator = seeded()
+    changed = [cutmix([batch], probability=0.3, alpha=1.0, generator=generator)[0] is not batch for _ in range(500)]
+    assert np.mean(changed) == pytest.approx(0.3, abs=0.06)
+
+
+def test_a_batch_is_mixed_in_one_way_only():
+    pictures, targets = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 12, 12), torch.eye(8)
+    both = Augmentation(mixup=0.5, mixup_alpha=1.0, cutmix=1.0)
+    generator = seeded()
+    blended = []
+    for _ in range(200):
+        mixed, _ = both.mix([pictures, targets], generator)
+        blended.append((mixed != mixed.round()).any().item())
+        if blended[-1]:  # mixup's blends are the same all over the picture
+            assert torch.equal(mixed, mixed[:, :, :1, :1].expand_as(mixed))
+    assert np.mean(blended) == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(pictures, torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 12, 12))
+
+
+def test_mixing_switched_off(faces):
+    (same,) = replace(STILL, cutmix=0.0).mix([faces], seeded())
+    assert torch.equal(same, faces)
+
+
+def test_changes_that_are_off_draw_no_random_numbers(faces):
+    # Released recipes rely on it: their faces come out as they did before these changes existed.
+    generator, counted = seeded(), seeded()
+    Augmentation().vary(faces, 48, generator)
+    for _ in range(7 + 2 + 5):  # movement, light, erasing
+        torch.rand(len(faces), generator=counted)
+    assert torch.equal(generator.get_state(), counted.get_state())
+
+
+def test_all_changes_together(faces):
+    colour = faces.expand(-1, 3, -1, -1)
+    everything = Augmentation(
+        vertical_flip=0.5, crop=(0.7, 1.0), saturation=0.3, hue=0.1, grayscale=0.2, blur=0.5, noise=0.1, cutmix=1.0
+    )
+
+    def made(seed):
+        generator = seeded(seed)
+        varied = everything.vary(colour, 40, generator)
+        return everything.mix([varied, torch.eye(6)], generator)
+
+    for one, same, other in zip(made(5), made(5), made(6), strict=True):
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+    varied, targets = made(5)
+    assert varied.shape == (6, 3, 40, 40)
+    assert varied.min() >= 0
+    assert varied.max() <= 255
+    assert targets.sum(1).tolist() == pytest.approx([1] * 6)
+
+
+def test_the_usual_amounts_are_taken():
+    Augmentation().check(channels=1)
+    replace(STILL, crop=(0.6, 1.0), size_by_epoch={0: 32, 4: 48}).check(channels=3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("flip", 1.5),
+        ("mixup", -0.1),
+        ("rotation", -1.0),
+        ("noise", -0.1),
+        ("shear", 90.0),
+        ("hue", 0.6),
+        ("mixup_alpha", 0.0),
+        ("crop", 0.0),
+        ("crop", 1.2),
+        ("crop", (0.9, 0.6)),
+        ("blur_sigma", (2.0, 1.0)),
+        ("erasing_area", (0.1, 1.1)),
+        ("size_by_epoch", {0: 4}),
+    ],
+)
+def test_amounts_that_make_no_sense_are_refused(setting, value):
+    with pytest.raises(InputError, match=rf"^augmentation: {setting} must .*, not ") as refused:
+        Augmentation(**{setting: value}).check(3)
+    assert str(refused.value).endswith(f"not {value}")
+
+
+@pytest.mark.parametrize("setting", ["saturation", "hue", "grayscale"])
+def test_colour_is_refused_for_grey_faces(setting):
+    changed = Augmentation(**{setting: 0.2})
+    changed.check(channels=3)
+    with pytest.raises(InputError, match=f"{setting} 0.2 needs faces in colour, and the model's have 1 channel"):
+        changed.check(channels=1)
 
 
 def test_equal_generators_give_equal_faces(faces):
