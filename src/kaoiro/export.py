@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnxscript.optimizer
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -59,6 +60,8 @@ class Exported:
     largest_difference: float
     """The largest difference of a probability between torch and ONNX Runtime on the faces of the check."""
     checked_faces: int
+    left_out: tuple[str, ...] = ()
+    """Heads of the checkpoint that are not in the file, because they tell no expressions apart."""
 
 
 def _logits(classifier: ExpressionClassifier, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -91,6 +94,22 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def _fold_constants(program: torch.onnx.ONNXProgram) -> None:
+    """Simplify the graph, but leave every parameter as it is, so that training can begin with the file.
+
+    The exporter's own optimiser would merge batch normalisation into the convolutions. ONNX Runtime does that itself
+    when it loads a file.
+    """
+    parameters = set(program.model.graph.initializers)
+
+    def may_fold(node: Any) -> bool | None:
+        # None leaves the decision to the usual rules.
+        return False if any(value is not None and value.name in parameters for value in node.inputs) else None
+
+    onnxscript.optimizer.fold_constants(program.model, should_fold=may_fold)
+    onnxscript.optimizer.remove_unused_nodes(program.model)
+
+
 def _graph(trained: TrainedNetwork, temperatures: Mapping[str, float]) -> onnx.ModelProto:
     example = torch.zeros(2, trained.channels, trained.size, trained.size, dtype=torch.uint8)
     with _quiet():
@@ -102,9 +121,12 @@ def _graph(trained: TrainedNetwork, temperatures: Mapping[str, float]) -> onnx.M
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=_OPSET,
             dynamo=True,
+            optimize=False,
         )
-    assert program is not None
+        assert program is not None
+        _fold_constants(program)
     model = program.model_proto
+    del model.graph.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -125,7 +147,8 @@ def export(
 
     With a corpus, each head's temperature is fitted on its `validation` split, that split's scores go into the file,
     and torch and ONNX Runtime are compared on its faces. Without one the temperature stays 1 and the comparison uses
-    faces drawn by `kaoiro.corpus.synthetic`.
+    faces drawn by `kaoiro.corpus.synthetic`. A model file holds heads that tell expressions apart: `multilabel` and
+    `values` heads are left out.
 
     Args:
         checkpoint: a file that `kaoiro train` wrote.
@@ -137,8 +160,8 @@ def export(
         licence: under which terms the weights may be used.
 
     Raises:
-        ModelFileError: the checkpoint cannot be used, or ONNX Runtime's answers differ from torch's by more than
-            `TOLERANCE`; nothing is written then.
+        ModelFileError: the checkpoint cannot be used or has no head for a model file, or ONNX Runtime's answers differ
+            from torch's by more than `TOLERANCE`; nothing is written then.
         InputError: the target's name or the default head cannot be used.
         CorpusError: the corpus cannot be used.
     """
@@ -146,6 +169,11 @@ def export(
         raise InputError(f"a model file's name ends in .onnx, not as in {str(target)!r}")
     check_target(target)
     trained = load_checkpoint(checkpoint)
+    if not trained.classes:
+        there = ", ".join(f"{head} ({trained.targets[head]})" for head in trained.outputs)
+        raise ModelFileError(
+            f"{str(checkpoint)!r} has no head for a model file, which holds label and votes heads only; it has {there}"
+        )
     if default_head is None:
         default_head = next(
             (head for head, kind in trained.targets.items() if kind == "votes"), next(iter(trained.classes))
@@ -177,6 +205,8 @@ def export(
         licence=licence,
         provenance={
             "network": trained.network,
+            "network_options": trained.network_options,
+            "normalization": trained.normalization,
             "epochs": trained.epochs,
             "planned_epochs": trained.planned_epochs,
             "seed": trained.seed,
@@ -200,7 +230,7 @@ def export(
             )
         metadata = replace(metadata, scores=_validation_scores(heads, answers, found))
         _write(model, metadata, path)
-    return Exported(target, metadata, difference, len(faces))
+    return Exported(target, metadata, difference, len(faces), tuple(trained.outputs))
 
 
 def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:

@@ -47,6 +47,8 @@ def export(
         scores = written.metadata.scores.get("validation", {}).get(head)
         measured = f", validation accuracy {scores['accuracy']:.2%} (n = {scores['n']})" if scores else ""
         typer.echo(f"  {head}: {len(description.classes)} classes, temperature {description.temperature:.3f}{measured}")
+    if written.left_out:
+        typer.echo(f"  left out, because a model file holds label and votes heads only: {', '.join(written.left_out)}")
     typer.echo(
         f"  ONNX Runtime and torch differ by at most {written.largest_difference:.1e} on {written.checked_faces} faces"
     )

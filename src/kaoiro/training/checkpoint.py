@@ -1,17 +1,23 @@
 """Reading a network back out of a checkpoint, without running anything that the file might carry."""
 
-import pickle
-import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Final
 
 from kaoiro.errors import ModelFileError
 from kaoiro.expressions import Expression
 from kaoiro.models import ExpressionClassifier, create_backbone
-from kaoiro.training.module import CHECKPOINT_KEY
+from kaoiro.training.safe_loading import load_safely
+
+CHECKPOINT_KEY: Final = "kaoiro"
+"""Where a checkpoint keeps what is needed to rebuild its model: network, size, channels, heads, epochs, seed."""
+
+WEIGHTS_PREFIX: Final = "classifier."
+"""What the names of the classifier's tensors begin with in a checkpoint and in a model file."""
+
+CLASS_TARGETS: Final = ("label", "votes")
+"""The targets of heads that tell classes apart; the outputs of the others are no distribution."""
 
 
 @dataclass(frozen=True)
@@ -24,53 +30,63 @@ class TrainedNetwork:
     size: int
     channels: int
     classes: dict[str, tuple[Expression, ...]]
+    """Of the heads that tell classes apart, by head."""
     targets: dict[str, str]
-    """`label` or `votes`, by head."""
+    """`label`, `votes`, `multilabel` or `values`, by head, for all heads."""
     epochs: int
     planned_epochs: int
     seed: int
+    outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the outputs of the other heads, by head."""
+    network_options: dict[str, Any] = field(default_factory=dict)
+    """What the network was made with, without `pretrained`: its weights are in the checkpoint."""
+    normalization: str = "per-face"
 
 
 def load_checkpoint(path: Path) -> TrainedNetwork:
     """Rebuild the network of a checkpoint that `kaoiro train` wrote.
 
     Raises:
-        ModelFileError: the file is missing, is no checkpoint, is not one of Kaoiro's, or wants to run code.
+        ModelFileError: the file is missing, is no checkpoint, is not one of Kaoiro's, wants to run code, or its
+            network cannot be made here.
+        MissingExtraError: its network is one of timm, which is not installed.
     """
     if not path.is_file():
         raise ModelFileError(f"there is no checkpoint {str(path)!r}; `kaoiro train` writes best.ckpt and last.ckpt")
-    try:
-        with warnings.catch_warnings():
-            # torch warns of pickles of other kinds before it refuses them.
-            warnings.simplefilter("ignore")
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFileError(f"{str(path)!r} is no checkpoint that can be loaded safely: {reason}") from error
+    content = load_safely(path)
     if not isinstance(content, dict) or CHECKPOINT_KEY not in content:
         raise ModelFileError(f"{str(path)!r} is not a checkpoint of `kaoiro train`")
-    prefix = "classifier."
     try:
-        description = content[CHECKPOINT_KEY]
-        weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-        classes = {name: tuple(map(Expression, names)) for name, names in description["heads"].items()}
-        classifier = ExpressionClassifier(
-            create_backbone(description["network"], description["channels"]),
-            {name: len(known) for name, known in classes.items()},
-        )
-        classifier.load_state_dict(weights)
-        trained = TrainedNetwork(
-            classifier=classifier.eval(),
-            network=description["network"],
-            size=description["size"],
-            channels=description["channels"],
-            classes=classes,
-            targets=description["targets"],
-            epochs=description["epochs"],
-            planned_epochs=description["planned_epochs"],
-            seed=description["seed"],
-        )
+        return _rebuild(content[CHECKPOINT_KEY], content["state_dict"])
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ModelFileError(f"the checkpoint {str(path)!r} does not fit this version: {reason}") from error
-    return trained
+        raise ModelFileError(f"the network of the checkpoint {str(path)!r} cannot be made again: {reason}") from error
+
+
+def _rebuild(description: Mapping[str, Any], state: Mapping[str, Any]) -> TrainedNetwork:
+    heads = {name: tuple(outputs) for name, outputs in description["heads"].items()}
+    targets = dict(description["targets"])
+    class_heads = [name for name in heads if targets[name] in CLASS_TARGETS]
+    options = {k: v for k, v in description.get("network_options", {}).items() if k != "pretrained"}
+    normalization = description.get("normalization", "per-face")
+    classifier = ExpressionClassifier(
+        create_backbone(description["network"], description["channels"], options, description["size"]),
+        {name: len(outputs) for name, outputs in heads.items()},
+        normalization=normalization,
+    )
+    weights = {k.removeprefix(WEIGHTS_PREFIX): v for k, v in state.items() if k.startswith(WEIGHTS_PREFIX)}
+    classifier.load_state_dict(weights)
+    return TrainedNetwork(
+        classifier=classifier.eval(),
+        network=description["network"],
+        size=description["size"],
+        channels=description["channels"],
+        classes={name: tuple(map(Expression, heads[name])) for name in class_heads},
+        targets=targets,
+        epochs=description["epochs"],
+        planned_epochs=description["planned_epochs"],
+        seed=description["seed"],
+        outputs={name: outputs for name, outputs in heads.items() if name not in class_heads},
+        network_options=options,
+        normalization=normalization,
+    )
