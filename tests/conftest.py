@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tiny_model import write_tiny_model
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("kaoiro", deadline=None)
+settings.load_profile("kaoiro")
 
 _REPOSITORY = Path(__file__).parents[1]
 

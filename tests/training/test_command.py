@@ -15,6 +15,7 @@ from kaoiro.errors import CorpusError, InputError
 from kaoiro.expressions import EIGHT, SEVEN
 from kaoiro.training.checkpoint import load_checkpoint
 from kaoiro.training.command import train
+from killing import train_and_kill
 
 KAOIRO = [sys.executable, "-m", "kaoiro"]
 
@@ -56,6 +57,7 @@ def test_the_run_folder(trained_run):
         "best.ckpt",
         "last.ckpt",
         "config.yaml",
+        "environment.json",
         "history.csv",
         "curves.png",
         "logs",
@@ -117,7 +119,7 @@ def test_what_is_printed(options, tmp_path, capfd):
     train([*options, "--ema_decay=0", f"--run={tmp_path / 'run'}"])
     printed, warned = capfd.readouterr()
     first, *epochs, last = printed.splitlines()
-    assert first == "kaoiro-s, 1.4 M parameters: training on 140 faces, validating on 70"
+    assert first == "kaoiro-s, 1.4 M parameters; 140 training faces and 70 for validation, in memory (0 MB)"
     assert len(epochs) == 2
     pattern = (
         r"epoch 2/2  loss \d\.\d{4}  validation: loss \d\.\d{4}, accuracy expression \d+\.\d\d %  \(\d+ s, 0 to go\)"
@@ -150,7 +152,7 @@ def test_stopping_and_going_on(stopped_run, options, tmp_path):
     run, code, printed, warned = stopped_run
     assert code == 130
     assert warned.strip() == (
-        f"kaoiro: stopped; go on from the last whole epoch by giving the same command again with --resume (run {run})"
+        f"kaoiro: stopped; go on from the last checkpoint by giving the same command again with --resume (run {run})"
     )
     assert "epoch 1/5" in printed
     assert "epoch 5/5" not in printed
@@ -168,6 +170,55 @@ def test_stopping_and_going_on(stopped_run, options, tmp_path):
     assert histories[0] == histories[1]
     # Resuming is not something that the run's configuration asks for.
     assert yaml.safe_load((run / "config.yaml").read_text())["resume"] is False
+
+
+@pytest.fixture(scope="module")
+def whole_run(drawn_corpus, one_thread, tmp_path_factory):
+    """Options of a run with a checkpoint every second step, and the folder of one that nothing stopped."""
+    options = [
+        f"--data.corpus={drawn_corpus}",
+        "--data.batch_size=20",
+        "--model.size=16",
+        "--model.dropout=0.5",
+        "--trainer.max_epochs=3",
+        "--trainer.accumulate_grad_batches=2",
+        "--checkpoint_every=2",
+        "--model.schedule={class_path: kaoiro.training.schedules.ReduceLROnPlateau, init_args: {patience: 0}}",
+        "--model.warmup_steps=5",
+    ]
+    return options, train([*options, f"--run={tmp_path_factory.mktemp('whole') / 'run'}"])
+
+
+@pytest.mark.parametrize(
+    ("epoch", "batch", "done"),
+    [
+        pytest.param(1, 0, (1, 0), id="at an epoch's start"),
+        pytest.param(1, 6, (1, 4), id="in mid-epoch"),
+        pytest.param(1, 5, (1, 4), id="between two batches of one step"),
+        pytest.param(2, None, (2, 0), id="while a checkpoint is written"),
+        pytest.param(0, 1, None, id="before there is a checkpoint"),
+    ],
+)
+def test_killed_and_resumed(whole_run, tmp_path, epoch, batch, done):
+    options, whole = whole_run
+    run = tmp_path / "killed"
+    train_and_kill([*options, f"--run={run}"], epoch, batch)
+    if done is None:
+        assert not (run / "last.ckpt").exists()
+    else:
+        state = last_state(run)
+        progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+        assert (state["kaoiro"]["epochs"], progress["ready"] if done[1] else 0) == done
+    train([*options, f"--run={run}", *(["--resume"] if done else [])])
+    assert_same_training(run, whole)
+    assert not list(run.glob(".*partial*"))
+    histories = []
+    for folder in (run, whole):
+        with (folder / "history.csv").open() as file:
+            histories.append([{**row, "seconds": None} for row in csv.DictReader(file)])
+    for row, expected in zip(*histories, strict=True):
+        assert float(row.pop("train/loss")) == pytest.approx(float(expected.pop("train/loss")), rel=1e-6)
+        assert row == expected
 
 
 def test_resuming_what_is_complete_changes_nothing(trained_run, tmp_path):
@@ -207,6 +258,18 @@ def test_resuming_nothing(options, tmp_path):
         ("--data.batch_size=0", "batch_size must be at least 1, not 0"),
         ("--ema_decay=1", "ema_decay must be at least 0 and below 1, not 1.0"),
         ("--trainer.enable_checkpointing=false", "enable_checkpointing=False"),
+        ("--keep_best=0", "keep_best must be at least 1, not 0"),
+        ("--checkpoint_every=-1", "checkpoint_every must be at least 0, not -1"),
+        ("--timeout=0", "timeout must be above 0 seconds, not 0"),
+        (
+            "--monitor=validation/happiness",
+            "monitor: nothing is logged as 'validation/happiness'; there are",
+        ),
+        ("--early_stopping.monitor=validation/nothing", "early_stopping.monitor: nothing is logged as"),
+        ("--early_stopping.patience=0", "patience must be at least 1, not 0"),
+        ("--init=nosuch.ckpt", "nosuch.ckpt"),
+        ("--freeze=[nosuch]", "no parameter matches 'nosuch'"),
+        ("--freeze=[backbone,heads]", "everything is frozen"),
         ("--config=nothing.yaml", "File does not exist: .*nothing.yaml"),
         ("word", "unrecognized arguments: word"),
     ],
@@ -224,3 +287,66 @@ def test_unusable_corpora(options, tmp_path):
     with pytest.raises(InputError, match=r"required: data\.corpus"):
         train([f"--run={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
+
+
+def test_early_stopping(options, tmp_path, capfd):
+    run = train(
+        [
+            *options,
+            "--trainer.max_epochs=9",
+            # Nothing gets better by so much.
+            "--early_stopping={monitor: validation/loss, patience: 2, min_delta: 100}",
+            f"--run={tmp_path / 'run'}",
+        ]
+    )
+    printed = capfd.readouterr().out
+    assert re.search(r"stopped early: validation/loss has not got better than \d\.\d{4} for 2 epochs", printed)
+    assert last_state(run)["kaoiro"]["epochs"] == 3
+    # A run that has stopped does not go on when it is resumed.
+    train([f"--config={run / 'config.yaml'}", "--resume"])
+    assert last_state(run)["kaoiro"]["epochs"] == 3
+
+
+def test_the_best_epochs_are_kept(options, tmp_path):
+    run = train(
+        [*options, "--trainer.max_epochs=4", "--keep_best=2", "--monitor=train/loss", f"--run={tmp_path / 'run'}"]
+    )
+    with (run / "history.csv").open() as file:
+        losses = {int(row["epoch"]): float(row["train/loss"]) for row in csv.DictReader(file)}
+    best = sorted(losses, key=losses.__getitem__)[:2]
+    assert {path.name for path in run.glob("epoch-*.ckpt")} == {f"epoch-{epoch:03d}.ckpt" for epoch in best}
+    assert load_checkpoint(run / "best.ckpt").epochs == best[0]
+
+
+def test_beginning_with_other_weights(trained_run, options, tmp_path, capfd):
+    run = train(
+        [
+            *options,
+            f"--init={trained_run / 'best.ckpt'}",
+            "--model.heads={fer2013: {target: label}, other: {target: votes}}",
+            "--freeze=[backbone]",
+            f"--run={tmp_path / 'run'}",
+        ]
+    )
+    printed = capfd.readouterr().out
+    assert "head fer2013: all 7 outputs loaded" in printed
+    assert "head other: begins afresh" in printed
+    assert "M parameters frozen" in printed
+    before = load_checkpoint(trained_run / "best.ckpt").classifier.state_dict()
+    after = load_checkpoint(run / "last.ckpt").classifier.state_dict()
+    for name, value in before.items():
+        if name.startswith("backbone."):
+            assert torch.equal(after[name], value)
+    assert not torch.equal(after["heads.fer2013.weight"], before["heads.fer2013.weight"])
+
+
+def test_fp16_on_a_cpu(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"trainer\.precision 16-mixed .*take bf16-mixed"):
+        train([*options, "--trainer.precision=16-mixed", f"--run={tmp_path / 'run'}"])
+
+
+def test_gradients_are_accumulated(options, tmp_path):
+    run = train([*options, "--trainer.accumulate_grad_batches=2", f"--run={tmp_path / 'run'}"])
+    # Four batches of 35 in each of two epochs.
+    assert last_state(run)["global_step"] == 4

@@ -3,25 +3,41 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
 from kaoiro.files import atomic_path
+from kaoiro.training.averaging import GrowingAverage
+from kaoiro.training.best_checkpoint import BestCheckpoint
+from kaoiro.training.checkpoint_files import WholeCheckpoints, remove_partial_files
 from kaoiro.training.data import FaceData
+from kaoiro.training.distributed import resume_agreed
+from kaoiro.training.environment import RunRecord
+from kaoiro.training.freezing import Freezing
 from kaoiro.training.history import History
+from kaoiro.training.initial_weights import load_initial_weights
 from kaoiro.training.interruption import Interruption
+from kaoiro.training.launcher import trainer_settings_from_launcher
+from kaoiro.training.losses.base import accept_lists_as_tensors
+from kaoiro.training.lost_process import naming_lost_processes
 from kaoiro.training.module import ExpressionTraining
+from kaoiro.training.parser_messages import plain_message
+from kaoiro.training.periodic_checkpoint import PeriodicCheckpoint
 from kaoiro.training.quiet import quiet_engine
+from kaoiro.training.run_options import LAST, add_run_options, check_run_folder, check_run_options
+from kaoiro.training.stopping import Patience
 
-BEST, CONFIG, LAST = "best.ckpt", "config.yaml", "last.ckpt"
+BEST, CONFIG = "best.ckpt", "config.yaml"
 DEFAULT_EPOCHS = 60
 
 
@@ -42,22 +58,14 @@ class SaveConfiguration(Callback):
 
 
 class TrainingCommand(LightningCLI):
-    """LightningCLI with Kaoiro's own options: `--run`, `--resume` and `--ema_decay`."""
+    """LightningCLI with Kaoiro's own options around the run's folder."""
+
+    model: ExpressionTraining
+    datamodule: FaceData
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument(
-            "--run",
-            type=Path,
-            default=Path("runs/train"),
-            help="Folder that gets the configuration, logs, curves and checkpoints of this run.",
-        )
-        parser.add_argument("--resume", action="store_true", help="Go on from the last checkpoint in the run's folder.")
-        parser.add_argument(
-            "--ema_decay",
-            type=float,
-            default=0.998,
-            help="Decay a step of the averaged weights, which are the ones validated and saved; 0: no averaging.",
-        )
+        accept_lists_as_tensors()
+        add_run_options(parser)
         for name in ("size", "channels", "heads"):
             parser.link_arguments(f"model.{name}", f"data.{name}")
         for part in ("model", "data"):
@@ -67,75 +75,123 @@ class TrainingCommand(LightningCLI):
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
 
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except InputError:
+            raise
+        except ValueError as error:
+            # What a class thinks of its arguments, such as a loss of `torch.nn` of a negative margin.
+            raise InputError(f"train: {plain_message(str(error))}") from error
+
     def before_instantiate_classes(self) -> None:
-        _check_run_folder(self.config["run"], self.config["resume"])
-        if not 0 <= self.config["ema_decay"] < 1:
-            raise InputError(f"ema_decay must be at least 0 and below 1, not {self.config['ema_decay']}")
+        run: Path = self.config["run"]
+        self.config["resume"] = resume_agreed(self.config["resume"], run / LAST)
+        check_run_folder(run, self.config["resume"])
+        check_run_options(self.config)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         run: Path = self.config["run"]
-        self.interruption = Interruption()
-        callbacks: list[Callback] = [
-            ModelCheckpoint(
-                dirpath=run,
-                filename="best",
-                monitor="validation/accuracy",
-                mode="max",
-                enable_version_counter=False,
-            ),
-            ModelCheckpoint(dirpath=run, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
-            SaveConfiguration(self.parser, self.config),
-        ]
-        if self.config["ema_decay"] > 0:
-            callbacks.append(EMAWeightAveraging(decay=self.config["ema_decay"]))
         ours = {
             "default_root_dir": run,
             "logger": TensorBoardLogger(run, name="logs", version=""),
             "enable_progress_bar": sys.stderr.isatty(),
             "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
         }
         theirs = {name: value for name, value in self.config_init["trainer"].items() if value is not None}
+        theirs |= trainer_settings_from_launcher(theirs, timedelta(seconds=self.config["timeout"]))
+        theirs["plugins"] = _with_whole_checkpoints(theirs.get("plugins"))
+        return self._instantiate_trainer({"callbacks": None, **ours, **theirs, **kwargs}, self._callbacks(run))
+
+    def _callbacks(self, run: Path) -> list[Callback]:
+        config, model = self.config, self.model
+        has_classes = any(head.has_classes for head in model.head_configs.values())
+        monitor = config["monitor"] or ("validation/accuracy" if has_classes else "validation/loss")
+        self.interruption = Interruption()
+        self.freezing = Freezing(config["freeze"], config["unfreeze"], config["freeze_statistics"])
+        callbacks: list[Callback] = [self.interruption, self.freezing]
+        if config["ema_decay"] > 0:
+            callbacks.append(GrowingAverage(config["ema_decay"]))
         # History comes before the checkpoints so that the checkpoint of an epoch has that epoch's row.
-        return self._instantiate_trainer(
-            {"callbacks": None, **ours, **theirs, **kwargs}, [self.interruption, History(run), *callbacks]
+        callbacks += [RunRecord(run), SaveConfiguration(self.parser, config), History(run)]
+        if (stopping := self.config_init["early_stopping"]) is not None:
+            stopping.check()
+            _check_monitor("early_stopping.monitor", stopping.monitor, model)
+            callbacks.append(Patience(stopping))
+        _check_monitor("monitor", monitor, model)
+        callbacks.append(BestCheckpoint(run, monitor))
+        if config["keep_best"] > 1:
+            callbacks.append(BestCheckpoint(run, monitor, config["keep_best"]))
+        callbacks.append(
+            ModelCheckpoint(dirpath=run, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
         )
+        if config["checkpoint_every"]:
+            callbacks.append(PeriodicCheckpoint(run / LAST, config["checkpoint_every"]))
+        return callbacks
 
 
-def _check_run_folder(run: Path, resume: bool) -> None:
-    """Refuse to resume what is not there, and to write over an earlier run.
+def _with_whole_checkpoints(plugins: Any) -> list[Any]:
+    listed = plugins if isinstance(plugins, list) else [] if plugins is None else [plugins]
+    return listed if any(isinstance(plugin, CheckpointIO) for plugin in listed) else [*listed, WholeCheckpoints()]
 
-    Raises:
-        InputError: `--resume` without a checkpoint, or a run folder in use without `--resume`.
-    """
-    last = run / LAST
-    if resume and not last.is_file():
-        raise InputError(f"cannot resume: {last} does not exist; leave --resume out to start the run")
-    if not resume and last.is_file():
-        raise InputError(f"{run} already holds a run; go on with it by --resume, or give another folder with --run")
+
+def _check_monitor(option: str, monitor: str, module: ExpressionTraining) -> None:
+    # Callbacks of the user may log figures of other names.
+    known = module.logged_names()
+    if monitor.startswith(("train/", "validation/")) and monitor not in known:
+        raise InputError(f"{option}: nothing is logged as {monitor!r}; there are {', '.join(sorted(known))}")
 
 
 @rank_zero_only
-def _announce(module: ExpressionTraining, data: FaceData) -> None:
+def _announce(lines: Sequence[str]) -> None:
+    print("\n".join(lines), flush=True)  # noqa: T201
+
+
+def _prepare(command: TrainingCommand) -> list[str]:
+    """Whatever is wrong with corpus, losses, weights or freezing comes out here, before anything is written.
+
+    Returns:
+        What is to be told about the run.
+    """
+    module, data, config = command.model, command.datamodule, command.config
+    module.try_out()
+    data.setup("fit")
+    module.prepare_losses(data.class_weight_sums)
     parameters = sum(parameter.numel() for parameter in module.classifier.parameters())
     left_out = f" ({data.left_out} unfit ones left out)" if data.left_out else ""
-    print(  # noqa: T201
-        f"{module.network}, {parameters / 1e6:.1f} M parameters: training on {data.train_faces} faces{left_out}, "
-        f"validating on {data.validation_faces}",
-        flush=True,
-    )
+    lines = [f"{module.network}, {parameters / 1e6:.1f} M parameters; {data.description}{left_out}"]
+    if config["init"] and not config["resume"]:
+        outputs = {name: head.outputs for name, head in module.head_configs.items()}
+        report = load_initial_weights(
+            module.classifier,
+            config["init"],
+            outputs,
+            channels=module.channels,
+            normalization=module.normalization,
+        )
+        lines += report.lines()
+    command.freezing.check(module.classifier, command.trainer.max_epochs)
+    frozen = command.freezing.summary(module.classifier)
+    return [*lines, frozen] if frozen else lines
 
 
 def train(arguments: Sequence[str]) -> Path:
     """Run `kaoiro train` with the given command-line arguments.
 
     Returns:
-        The run's folder, with `best.ckpt`, `last.ckpt`, `config.yaml`, `history.csv`, `curves.png` and `logs/`.
+        The run's folder, with `best.ckpt`, `last.ckpt`, `config.yaml`, `environment.json`, `history.csv`, `curves.png`
+        and `logs/`.
 
     Raises:
         InputError: an argument, the corpus or the run's folder cannot be used.
         KeyboardInterrupt: the run was stopped by Ctrl-C; the message says how to go on.
+        ProcessLostError: another process of the run died or hangs.
     """
-    with quiet_engine():
+    # A user's own networks and losses are found under `kaoiro` as they are under `python -m kaoiro`.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    with quiet_engine(), naming_lost_processes():
         try:
             command = TrainingCommand(
                 ExpressionTraining,
@@ -153,35 +209,35 @@ def train(arguments: Sequence[str]) -> Path:
                     "exit_on_error": False,
                 },
             )
-        except (argparse.ArgumentError, MisconfigurationException) as error:
+        except argparse.ArgumentError as error:
+            raise InputError(f"train: {plain_message(str(error))}") from error
+        except MisconfigurationException as error:
             raise InputError(f"train: {' '.join(str(error).split())}") from error
         run: Path = command.config["run"]
-        # Whatever is wrong with the corpus comes out before anything is written.
-        command.datamodule.setup("fit")
-        _announce(command.model, command.datamodule)
+        resume: bool = command.config["resume"]
+        _announce(_prepare(command))
+        if resume:
+            remove_partial_files(run)
         try:
             with command.interruption.listening():
                 command.trainer.fit(
                     command.model,
                     command.datamodule,
-                    ckpt_path=run / LAST if command.config["resume"] else None,
+                    ckpt_path=run / LAST if resume else None,
                     weights_only=True,
                 )
+        except MisconfigurationException as error:
+            raise InputError(f"train: {' '.join(str(error).split())}") from error
         except SystemExit as stop:
             if not command.trainer.interrupted:
                 raise
             raise KeyboardInterrupt(_how_to_go_on(run)) from stop
-    _tell_result(run)
-    return run
-
-
-@rank_zero_only
-def _tell_result(run: Path) -> None:
     if (run / BEST).is_file():
-        print(f"the best epoch is in {run / BEST}; go on with: kaoiro export {run / BEST} -o model.onnx")  # noqa: T201
+        _announce([f"the best epoch is in {run / BEST}; go on with: kaoiro export {run / BEST} -o model.onnx"])
+    return run
 
 
 def _how_to_go_on(run: Path) -> str:
     if (run / LAST).is_file():
-        return f"stopped; go on from the last whole epoch by giving the same command again with --resume (run {run})"
-    return "stopped before the first epoch was complete; there is nothing to resume"
+        return f"stopped; go on from the last checkpoint by giving the same command again with --resume (run {run})"
+    return "stopped before the first checkpoint; there is nothing to resume"

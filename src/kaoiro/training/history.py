@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,22 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.files import atomic_path
 from kaoiro.training.curves import save_curves
+
+STEP_LOSS = "train/step_loss"
+"""The loss of a single step, for loggers; no figure of an epoch."""
+
+
+def _validation_in_words(row: Mapping[str, float]) -> str:
+    words = [f"loss {row['validation/loss']:.4f}"] if "validation/loss" in row else ["none in this epoch"]
+    for score, form in (("accuracy", "{:.2%}"), ("macro_f1", "{:.2%}"), ("concordance", "{:.3f}")):
+        heads = [
+            f"{name.split('/')[1]} {form.format(value)}".replace("%", " %")
+            for name, value in row.items()
+            if name.endswith(f"/{score}") and name.count("/") == 2
+        ]
+        if heads:
+            words.append(f"{score} {', '.join(heads)}")
+    return ", ".join(words)
 
 
 class History(Callback):
@@ -24,11 +41,16 @@ class History(Callback):
         self.rows: list[dict[str, float]] = []
         self._epoch_began = 0.0
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # A run that is resumed inside an epoch does not start that epoch again.
+        self._epoch_began = time.monotonic()
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._epoch_began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = trainer.callback_metrics
+        figures = {name: float(value) for name, value in metrics.items() if name != STEP_LOSS}
         row = {
             "epoch": trainer.current_epoch + 1,
             "seconds": time.monotonic() - self._epoch_began,
@@ -40,16 +62,11 @@ class History(Callback):
 
     @rank_zero_only
     def _report(self, trainer: L.Trainer, row: dict[str, float]) -> None:
-        accuracies = ", ".join(
-            f"{name.split('/')[1]} {100 * value:.2f} %"
-            for name, value in row.items()
-            if name.endswith("/accuracy") and name.count("/") == 2
-        )
-        left = (trainer.max_epochs or 0) - trainer.current_epoch - 1
+        planned = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs > 0 else None
+        of_planned, to_go = ("", "") if planned is None else (f"/{planned}", f", {planned - row['epoch']:.0f} to go")
         print(  # noqa: T201
-            f"epoch {row['epoch']:.0f}/{trainer.max_epochs}  loss {row.get('train/loss', float('nan')):.4f}  "
-            f"validation: loss {row.get('validation/loss', float('nan')):.4f}, accuracy {accuracies}  "
-            f"({row['seconds']:.0f} s, {left} to go)",
+            f"epoch {row['epoch']:.0f}{of_planned}  loss {row.get('train/loss', float('nan')):.4f}  "
+            f"validation: {_validation_in_words(row)}  ({row['seconds']:.0f} s{to_go})",
             flush=True,
         )
         self._write_csv(self.folder / "history.csv")

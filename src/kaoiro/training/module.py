@@ -1,53 +1,38 @@
 """One training step, one validation step, and the optimiser: what Lightning's Trainer runs."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
 from kaoiro.errors import InputError
 from kaoiro.models import ExpressionClassifier, create_backbone
-from kaoiro.training.augmentation import Augmentation, mixup
-from kaoiro.training.data import Batch
+from kaoiro.models.classifier import Normalization
+from kaoiro.training.augmentation import Augmentation
+from kaoiro.training.batches import Batch
+from kaoiro.training.checkpoint import CHECKPOINT_KEY
+from kaoiro.training.factories import spelled
 from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, check_heads
-from kaoiro.training.schedules import Schedule, learning_rate_schedule
+from kaoiro.training.history import STEP_LOSS
+from kaoiro.training.losses import Loss, Losses, WeightedLoss
+from kaoiro.training.metrics import head_metrics, metric_arguments, score_names
+from kaoiro.training.optimization import Optimization, build_optimizer
+from kaoiro.training.parameter_groups import check_group_options, parameter_groups
+from kaoiro.training.run_length import run_length
+from kaoiro.training.schedules import Schedule
+from kaoiro.training.warmup import Warmup
 
-CHECKPOINT_KEY = "kaoiro"
-"""Where a checkpoint keeps what is needed to rebuild its model: network, size, channels, heads, epochs, seed."""
-
-RANDOM_STATE_KEY = "kaoiro_random_state"
-"""Where a checkpoint keeps the state of torch's random streams, so that a resumed run goes on in them."""
+STEPS_KEY = "kaoiro_training_loss"
+"""Where a checkpoint keeps the epoch's sum of losses so far, so that a run resumed inside an epoch reports it whole."""
 
 
 def _sgd(parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-
-
-def soft_cross_entropy(logits_BC: Tensor, target_BC: Tensor, weight_B: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy against distributions, averaged over the faces by weight; zero where all weights are zero.
-
-    Args:
-        logits_BC: `(batch, classes)`.
-        target_BC: `(batch, classes)`, rows sum to 1 where the weight is not zero.
-        weight_B: `(batch,)`, 0 to 1.
-        smoothing: share of every target that is spread evenly over the classes.
-    """
-    smooth_BC = target_BC * (1 - smoothing) + smoothing / target_BC.shape[1]
-    loss_B = -(smooth_BC * F.log_softmax(logits_BC.float(), dim=1)).sum(dim=1)
-    return (loss_B * weight_B).sum() / weight_B.sum().clamp(min=1e-6)
-
-
-def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """Split parameters in those with weight decay and those without: norms and biases are not decayed."""
-    decayed = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
 
 
 def _check_shares(**shares: float) -> None:
@@ -60,144 +45,254 @@ class ExpressionTraining(L.LightningModule):
     """Train a network with one or more heads.
 
     Args:
-        network: the backbone's name; `kaoiro.models.network_names()` lists them.
+        network: the backbone: a name that `kaoiro models` lists, `timm:<name>`, or the import path of an own
+            `torch.nn.Module`, for example `my_faces.MyNet`.
+        network_options: keyword arguments for the network, for example `{pretrained: weights.safetensors}` for timm.
         heads: what each head is trained on, by the head's name.
+        losses: the loss of each head, or several with weights, by the head's name; by default cross-entropy for `label`
+            and `votes`, binary cross-entropy for `multilabel`, smooth L1 for `values`.
         size: side of the input in pixels.
         channels: 1 for grey, 3 for RGB.
+        normalization: how pixels are scaled: each face by its own mean and deviation, or by those of ImageNet.
         dropout: share of the last features that is dropped in training.
         augmentation: how training faces are varied.
-        label_smoothing: share of every target that is spread evenly over the classes.
+        label_smoothing: share of every target that is spread evenly over the classes, in the default losses.
         optimizer: any `torch.optim` optimiser; its `lr` is the peak of the schedule.
-        schedule: how the learning rate moves over the run.
-        warmup: share of the run in which the learning rate rises.
+        schedule: how the learning rate moves over the run: `one-cycle`, `cosine` or `constant`, or any
+            `torch.optim.lr_scheduler` class.
+        warmup: share of the run in which the learning rate rises; 0.15 for the three words where nothing is given.
+        warmup_epochs: the same in epochs.
+        warmup_steps: the same in optimiser steps.
+        backbone_rate: factor on the learning rate of all but the heads.
+        layer_decay: factor on the learning rate from each layer of the backbone to the one below it.
+        decay_norms_and_biases: let weight decay act on norms and biases too.
+        channels_last: keep pictures and convolutions in the channels-last layout, which CPUs and tensor cores prefer.
+        compile_network: run the backbone through `torch.compile`.
         seed: of the initial weights and the augmentation; taken from `seed_everything`.
     """
 
     def __init__(
         self,
         network: str = "kaoiro-s",
+        network_options: dict[str, Any] | None = None,
         heads: dict[str, HeadConfig] | None = None,
+        losses: dict[str, Loss | list[WeightedLoss]] | None = None,
         size: int = 48,
         channels: int = 1,
+        normalization: Normalization = "per-face",
         dropout: float = 0.1,
         augmentation: Augmentation | None = None,
         label_smoothing: float = 0.1,
         optimizer: OptimizerCallable = _sgd,
         schedule: Schedule = "one-cycle",
-        warmup: float = 0.15,
+        warmup: float | None = None,
+        warmup_epochs: float | None = None,
+        warmup_steps: int | None = None,
+        backbone_rate: float = 1.0,
+        layer_decay: float = 1.0,
+        decay_norms_and_biases: bool = False,
+        channels_last: bool = True,
+        compile_network: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_shares(dropout=dropout, label_smoothing=label_smoothing, warmup=warmup)
+        _check_shares(dropout=dropout, label_smoothing=label_smoothing)
+        check_group_options(backbone_rate, layer_decay)
         if size < 8:
             raise InputError(f"size must be at least 8 pixels, not {size}")
         self.head_configs = dict(DEFAULT_HEADS) if heads is None else heads
         check_heads(self.head_configs)
         self.network = network
+        self.network_options = dict(network_options or {})
         self.size = size
         self.channels = channels
+        self.normalization: Normalization = normalization
         self.augmentation = augmentation or Augmentation()
-        self.label_smoothing = label_smoothing
+        self.augmentation.check(channels)
         self.optimizer = optimizer
-        self.schedule: Schedule = schedule
-        self.warmup = warmup
+        self.schedule = schedule
+        self.warmup = Warmup(warmup, warmup_epochs, warmup_steps)
+        self.backbone_rate = backbone_rate
+        self.layer_decay = layer_decay
+        self.decay_norms_and_biases = decay_norms_and_biases
+        self.optimization: Optimization | None = None
         self.seed = seed
         torch.manual_seed(seed)
         self.classifier = ExpressionClassifier(
-            create_backbone(network, channels),
-            {name: len(head.classes) for name, head in self.head_configs.items()},
+            create_backbone(network, channels, self.network_options, size),
+            {name: len(head.outputs) for name, head in self.head_configs.items()},
             dropout,
-        ).to(memory_format=torch.channels_last)
-        self.validation_metrics = nn.ModuleDict(
-            {
-                name: MetricCollection(
-                    {
-                        "accuracy": MulticlassAccuracy(len(head.classes), average="micro", ignore_index=-1),
-                        "balanced_accuracy": MulticlassAccuracy(len(head.classes), average="macro", ignore_index=-1),
-                    },
-                    prefix=f"validation/{name}/",
-                )
-                for name, head in self.head_configs.items()
-            }
+            normalization,
         )
-        self.validation_loss = MeanMetric()
-        self._random_state: dict[str, Tensor] | None = None
+        if channels_last:
+            self.classifier = self.classifier.to(memory_format=torch.channels_last)
+        if compile_network:
+            self.classifier.backbone.compile()
+        self.losses = Losses(self.head_configs, losses or {}, label_smoothing)
+        self.validation_metrics = nn.ModuleDict(
+            {name: head_metrics(head, prefix=f"validation/{name}/") for name, head in self.head_configs.items()}
+        )
+        self.validation_losses = nn.ModuleDict({name: MeanMetric() for name in self.head_configs})
+        self._loss_sum = torch.zeros(())
+        self._loss_steps = 0
+        self._carried_steps = 0
+
+    def prepare_losses(self, class_weight_sums: Mapping[str, Tensor]) -> None:
+        """Tell the losses how often each class comes among the training faces, for balanced weights.
+
+        Args:
+            class_weight_sums: by head, `(outputs,)`; `FaceData` has them after its set-up.
+
+        Raises:
+            InputError: faces are blended, and a loss needs whole answers.
+        """
+        self.losses.prepare(class_weight_sums, max(self.augmentation.mixup, self.augmentation.cutmix))
+
+    def try_out(self) -> None:
+        """Run the network on two blank faces, for what it has to say about their size.
+
+        Raises:
+            InputError: the network cannot read faces of this size.
+        """
+        was_training = self.classifier.training
+        blank_BCHW = torch.zeros(2, self.channels, self.size, self.size, dtype=torch.uint8)
+        with torch.no_grad():
+            self.classifier.eval()(blank_BCHW)
+        self.classifier.train(was_training)
 
     def forward(self, faces_BCHW: Tensor) -> dict[str, Tensor]:
-        """Logits `(batch, classes)` by head, for faces with pixel values 0 to 255."""
+        """Logits `(batch, outputs)` by head, for faces with pixel values 0 to 255."""
         logits: dict[str, Tensor] = self.classifier(faces_BCHW)
         return logits
 
-    def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor], smoothing: float) -> Tensor:
-        losses = [
-            head.weight
-            * soft_cross_entropy(logits[name], targets[f"{name}.distribution"], targets[f"{name}.weight"], smoothing)
-            for name, head in self.head_configs.items()
-        ]
-        return torch.stack(losses).sum()
+    def _world_mean(self, value: Tensor) -> Tensor:
+        if self.trainer.world_size == 1:
+            return value
+        return cast(Tensor, self.trainer.strategy.reduce(value, reduce_op="mean"))
 
-    def _step_generator(self, batch_idx: int) -> torch.Generator:
-        # The augmentation of a step depends on nothing but its place in the run.
+    def _step_seed(self, batch_idx: int) -> int:
+        # What is random in a step depends on nothing but its place in the run, so that a resumed run goes on exactly.
         place = [self.seed, self.current_epoch, batch_idx, self.global_rank]
-        state = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0])
-        return torch.Generator().manual_seed(state % 2**63)
+        return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]) % 2**63
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        generator = self._step_generator(batch_idx)
+        seed = self._step_seed(batch_idx)
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         size = self.augmentation.size_at(self.current_epoch, self.size)
         faces = self.augmentation.vary(batch["faces"], size, generator)
         names = [f"{head}.{part}" for head in self.head_configs for part in ("distribution", "weight")]
-        faces, *mixed = mixup(
-            [faces, *(batch[name] for name in names)],
-            probability=self.augmentation.mixup,
-            alpha=self.augmentation.mixup_alpha,
-            generator=generator,
+        faces, *mixed = self.augmentation.mix([faces, *(batch[name] for name in names)], generator)
+        features_BF = self.classifier.features(faces)
+        loss: Tensor
+        loss, _ = self.losses(
+            self.classifier.read_out(features_BF),
+            features_BF,
+            {**batch, **dict(zip(names, mixed, strict=True))},
+            world_mean=self._world_mean,
         )
-        loss = self._loss(self(faces), dict(zip(names, mixed, strict=True)), self.label_smoothing)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(faces))
+        self._log_loss(loss.detach())
         return loss
 
+    def _log_loss(self, loss: Tensor) -> None:
+        if self._carried_steps:
+            mean = self._loss_sum.to(loss.device) / self._carried_steps
+            self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=self._carried_steps, sync_dist=True)
+            self._carried_steps = 0
+        self._loss_sum = self._loss_sum.to(loss.device) + loss
+        self._loss_steps += 1
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+        self.log(STEP_LOSS, loss, on_step=True, on_epoch=False)
+
+    def on_train_start(self) -> None:
+        # Measuring the run's length for the schedule has made the loader before Lightning read the checkpoint, and
+        # Lightning gives a loader its place in the epoch only where it makes it afterwards.
+        self.trainer.fit_loop._load_combined_loader_states()
+
+    def on_train_epoch_end(self) -> None:
+        assert self.optimization is not None
+        self.optimization.epoch_ended(self.trainer)
+        self._loss_sum = torch.zeros_like(self._loss_sum)
+        self._loss_steps = 0
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self(batch["faces"])
-        self.validation_loss.update(self._loss(logits, batch, smoothing=0.0), weight=len(batch["faces"]))
+        features_BF = self.classifier.features(batch["faces"])
+        logits = self.classifier.read_out(features_BF)
+        _, shares = self.losses(logits, features_BF, batch, smoothing=False)
         for name, metrics in self.validation_metrics.items():
+            head_loss = self.validation_losses[name]
+            assert isinstance(head_loss, MeanMetric)
+            head_loss.update(shares[name], weight=batch[f"{name}.weight"].sum())
             assert isinstance(metrics, MetricCollection)
-            metrics.update(logits[name].float(), batch[f"{name}.answer"])
+            metrics.update(*metric_arguments(name, self.head_configs[name], logits[name], batch))
 
     def on_validation_epoch_end(self) -> None:
-        accuracies = []
-        for metrics in self.validation_metrics.values():
+        accuracies, loss = [], torch.zeros((), device=self.device)
+        for name, metrics in self.validation_metrics.items():
             assert isinstance(metrics, MetricCollection)
             values = metrics.compute()
             metrics.reset()
             self.log_dict(values)
-            accuracies.append(next(value for name, value in values.items() if name.endswith("/accuracy")))
-        self.log("validation/loss", self.validation_loss.compute())
-        self.validation_loss.reset()
-        self.log("validation/accuracy", torch.stack(accuracies).mean())
+            if self.head_configs[name].has_classes:
+                accuracies.append(values[f"validation/{name}/accuracy"])
+            head_loss = self.validation_losses[name]
+            assert isinstance(head_loss, MeanMetric)
+            # A head of which no validation face knows anything has no loss.
+            loss = loss + head_loss.compute().nan_to_num(0)
+            head_loss.reset()
+        self.log("validation/loss", loss)
+        if accuracies:
+            self.log("validation/accuracy", torch.stack(accuracies).mean())
+
+    def logged_names(self) -> set[str]:
+        """The names of the figures that are logged each epoch."""
+        names = {"train/loss", "validation/loss"}
+        for name, head in self.head_configs.items():
+            names |= {f"validation/{name}/{score}" for score in score_names(head)}
+        return names | ({"validation/accuracy"} if any(h.has_classes for h in self.head_configs.values()) else set())
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(parameter_groups(self.classifier))
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = learning_rate_schedule(optimizer, self.schedule, total_steps, self.warmup)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        groups = parameter_groups(
+            self.classifier,
+            decay_norms_and_biases=self.decay_norms_and_biases,
+            backbone_rate=self.backbone_rate,
+            layer_decay=self.layer_decay,
+        )
+        self.optimization = build_optimizer(
+            groups, self.optimizer, self.schedule, run_length(self.trainer), self.warmup, logged=self.logged_names()
+        )
+        return self.optimization.for_lightning()
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        assert self.optimization is not None
+        with self.optimization.warmed_up(self.trainer.global_step):
+            super().optimizer_step(*arguments, **options)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        assert self.optimization is not None
+        self.optimization.step_scheduler()
 
     def _description(self) -> dict[str, Any]:
         return {
             "network": self.network,
+            # Where the weights first came from no longer matters once they are in the checkpoint.
+            "network_options": {key: value for key, value in self.network_options.items() if key != "pretrained"},
             "size": self.size,
             "channels": self.channels,
-            "heads": {name: [str(c) for c in head.classes] for name, head in self.head_configs.items()},
+            "normalization": self.normalization,
+            "heads": {name: [str(output) for output in head.outputs] for name, head in self.head_configs.items()},
             "targets": {name: str(head.target) for name, head in self.head_configs.items()},
+            # The optimiser's state in a checkpoint would silently outweigh other rates.
+            "optimizer": spelled(self.optimizer),
+            "schedule": self.schedule if isinstance(self.schedule, str) else spelled(self.schedule),
             "planned_epochs": self.trainer.max_epochs,
             "seed": self.seed,
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[CHECKPOINT_KEY] = {**self._description(), "epochs": self.current_epoch + 1}
-        checkpoint[RANDOM_STATE_KEY] = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            checkpoint[RANDOM_STATE_KEY]["cuda"] = torch.cuda.get_rng_state(self.device)
+        whole_epochs = self.current_epoch + (self._loss_steps == 0)
+        checkpoint[CHECKPOINT_KEY] = {**self._description(), "epochs": whole_epochs}
+        checkpoint[STEPS_KEY] = {"sum": self._world_mean(self._loss_sum), "steps": self._loss_steps}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         before = checkpoint.get(CHECKPOINT_KEY, {})
@@ -207,17 +302,6 @@ class ExpressionTraining(L.LightningModule):
                     f"cannot resume: the run was begun with {name} {before[name]!r}, and now it is {value!r}; "
                     "give the options that it was begun with, or another folder with --run"
                 )
-        self._random_state = checkpoint.get(RANDOM_STATE_KEY)
-
-    def on_train_start(self) -> None:
-        if self._random_state is None:
-            return
-        # Dropout and the order's seeds come from torch's own random stream. A run that was never stopped makes a new
-        # iterator at this point, which draws from that stream too.
-        torch.set_rng_state(self._random_state["cpu"])
-        if self.device.type == "cuda" and "cuda" in self._random_state:
-            torch.cuda.set_rng_state(self._random_state["cuda"], self.device)
-        loader = self.trainer.train_dataloader
-        assert loader is not None
-        iter(loader)
-        self._random_state = None
+        so_far = checkpoint.get(STEPS_KEY, {"sum": torch.zeros(()), "steps": 0})
+        self._loss_sum, self._loss_steps = so_far["sum"], so_far["steps"]
+        self._carried_steps = self._loss_steps
