@@ -6,10 +6,11 @@ import sys
 def main() -> None:
     """Run the `kaoiro` command; what the user got wrong is one line on stderr and exit code 2."""
     from kaoiro.cli.app import app
+    from kaoiro.cli.last_line import last_line
     from kaoiro.errors import InputError, MissingExtraError
 
     try:
         app()
     except (InputError, MissingExtraError) as error:
-        print(f"kaoiro: {error}", file=sys.stderr)  # noqa: T201
+        last_line(f"kaoiro: {error}")
         sys.exit(2)

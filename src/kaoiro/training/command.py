@@ -108,7 +108,7 @@ class TrainingCommand(LightningCLI):
         config, model = self.config, self.model
         has_classes = any(head.has_classes for head in model.head_configs.values())
         monitor = config["monitor"] or ("validation/accuracy" if has_classes else "validation/loss")
-        self.interruption = Interruption()
+        self.interruption = Interruption(timedelta(seconds=config["timeout"]))
         self.freezing = Freezing(config["freeze"], config["unfreeze"], config["freeze_statistics"])
         callbacks: list[Callback] = [self.interruption, self.freezing]
         if config["ema_decay"] > 0:

@@ -14,6 +14,8 @@ _WARNINGS: Final = (
     "Checkpoint directory .* exists and is not empty.*",
     # Figures are logged once an epoch, whatever the number of steps.
     "The number of training batches .* is smaller than the logging interval.*",
+    # These figures are the same in all processes: torchmetrics has reduced them.
+    r"It is recommended to use `self.log\('validation/.*sync_dist=True.*",
     # Between Lightning and the packages it stands on; nothing that a user could act on.
     ".*LeafSpec.*deprecated.*",
     r"\s*By default only one JsonargparseDeprecationWarning.*",

@@ -16,6 +16,7 @@ def add_run_options(parser: LightningArgumentParser) -> None:
     """Add them to a parser."""
     parser.add_argument(
         "--run",
+        "--run_folder",
         type=Path,
         default=Path("runs/train"),
         help="Folder that gets the configuration, logs, curves and checkpoints of this run.",
