@@ -106,7 +106,7 @@ def train(data: Any, steps: int, batch: int) -> float:
 
 
 def data_of(path: Path, in_memory: bool, arguments: argparse.Namespace) -> Any:
-    from kaoiro.training.data import FaceData
+    from kaoiro.training.loading.data import FaceData
 
     return FaceData(path, batch_size=arguments.batch, in_memory=in_memory, num_workers=arguments.workers)
 
@@ -179,7 +179,7 @@ def _run_part(arguments: argparse.Namespace) -> None:
     # Lightning sets its loggers up when it is imported, so that comes before they are quietened.
     import lightning.pytorch  # noqa: F401
 
-    from kaoiro.training.quiet import quiet_engine
+    from kaoiro.training.run.quiet import quiet_engine
 
     with quiet_engine():
         result = {"stream": stream, "compare": compare}[arguments.part](arguments.corpus, arguments)

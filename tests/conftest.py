@@ -41,7 +41,7 @@ def drawn_corpus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained_run(one_thread, drawn_corpus, tmp_path_factory):
     """The folder of a short training run with a head of each kind."""
-    from kaoiro.training.command import train
+    from kaoiro.training.run.command import train
 
     run = tmp_path_factory.mktemp("runs") / "two heads"
     heads = "{fer2013: {target: label}, ferplus: {target: votes}}"

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["kaoiro.training.command"])
+_CONTEXT.set_forkserver_preload(["kaoiro.training.run.command"])
 
 
 class KillAt(Callback):
@@ -40,7 +40,7 @@ def _half(content, file) -> None:
 
 
 def _train(arguments: list[str]) -> None:
-    from kaoiro.training.command import train
+    from kaoiro.training.run.command import train
 
     torch.set_num_threads(1)
     train(arguments)

@@ -19,8 +19,8 @@ from kaoiro.expressions import EIGHT, SEVEN
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.recognition.metadata import METADATA_KEY, Crop, ModelMetadata
 from kaoiro.recognition.model_file import open_model
-from kaoiro.training.checkpoint import load_checkpoint
-from kaoiro.training.initial_weights import load_initial_weights
+from kaoiro.training.weights.checkpoint import load_checkpoint
+from kaoiro.training.weights.initial_weights import load_initial_weights
 
 
 @pytest.fixture

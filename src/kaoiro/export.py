@@ -30,7 +30,7 @@ from kaoiro.models import ExpressionClassifier
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
-from kaoiro.training.checkpoint import TrainedNetwork, load_checkpoint
+from kaoiro.training.weights.checkpoint import TrainedNetwork, load_checkpoint
 
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""

@@ -40,7 +40,7 @@ def test_what_a_user_gets_wrong_is_one_line(kaoiro, tmp_path):
 
 def test_arguments_are_handed_over_as_they_are(monkeypatch):
     handed = []
-    monkeypatch.setattr("kaoiro.training.command.train", handed.extend)
+    monkeypatch.setattr("kaoiro.training.run.command.train", handed.extend)
     arguments = ["--data.corpus", "c.parquet", "--model.heads={a: {target: label}}", "--resume"]
     assert CliRunner().invoke(app, ["train", *arguments]).exit_code == 0
     assert handed == arguments
@@ -50,14 +50,14 @@ def test_stopping(monkeypatch):
     def stop(_):
         raise KeyboardInterrupt("stopped; go on with --resume")
 
-    monkeypatch.setattr("kaoiro.training.command.train", stop)
+    monkeypatch.setattr("kaoiro.training.run.command.train", stop)
     result = CliRunner().invoke(app, ["train"])
     assert result.exit_code == 130
     assert result.stderr == "kaoiro: stopped; go on with --resume\n"
 
 
 def test_without_lightning(monkeypatch):
-    monkeypatch.delitem(sys.modules, "kaoiro.training.command", raising=False)
+    monkeypatch.delitem(sys.modules, "kaoiro.training.run.command", raising=False)
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(MissingExtraError, match=r"kaoiro train needs lightning; .*pip install 'kaoiro\[train\]'"):
         CliRunner().invoke(app, ["train"], catch_exceptions=False)

@@ -11,8 +11,8 @@ from kaoiro.export import export
 from kaoiro.models import network_names
 from kaoiro.models.figures import network_figures
 from kaoiro.recognition.recognizer import Recognizer
-from kaoiro.training.checkpoint import load_checkpoint
-from kaoiro.training.command import train
+from kaoiro.training.run.command import train
+from kaoiro.training.weights.checkpoint import load_checkpoint
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "networks.md"
 

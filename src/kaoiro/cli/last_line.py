@@ -13,7 +13,7 @@ def last_line(line: str, *, ends_run: bool = False) -> None:
     """
     # Only torchrun sets this, so torch is there.
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from kaoiro.training.distributed import first_to_say
+        from kaoiro.training.processes.distributed import first_to_say
 
         if not first_to_say(line, ends_run=ends_run):
             return

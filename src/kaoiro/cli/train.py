@@ -9,8 +9,8 @@ from kaoiro.cli.last_line import last_line
 def train(context: typer.Context) -> None:
     """Train a network on a stored corpus; every option is described by `kaoiro train --help`."""
     with extra_needed("kaoiro train", "train"):
-        from kaoiro.training.command import train as run_training
-        from kaoiro.training.lost_process import ProcessLostError
+        from kaoiro.training.processes.lost_process import ProcessLostError
+        from kaoiro.training.run.command import train as run_training
     try:
         run_training(context.args)
     except KeyboardInterrupt as stop:

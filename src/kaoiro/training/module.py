@@ -14,18 +14,18 @@ from kaoiro.errors import InputError
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.models.classifier import Normalization
 from kaoiro.training.augmentation import Augmentation
-from kaoiro.training.batches import Batch
-from kaoiro.training.checkpoint import CHECKPOINT_KEY
-from kaoiro.training.factories import spelled
 from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, check_heads
-from kaoiro.training.history import STEP_LOSS
+from kaoiro.training.loading.batches import Batch
 from kaoiro.training.losses import Loss, Losses, WeightedLoss
 from kaoiro.training.metrics import head_metrics, metric_arguments, score_names
-from kaoiro.training.optimization import Optimization, build_optimizer
-from kaoiro.training.parameter_groups import check_group_options, parameter_groups
-from kaoiro.training.run_length import run_length
-from kaoiro.training.schedules import Schedule
-from kaoiro.training.warmup import Warmup
+from kaoiro.training.optimization.factories import spelled
+from kaoiro.training.optimization.optimizer import Optimization, build_optimizer
+from kaoiro.training.optimization.parameter_groups import check_group_options, parameter_groups
+from kaoiro.training.optimization.run_length import run_length
+from kaoiro.training.optimization.schedules import Schedule
+from kaoiro.training.optimization.warmup import Warmup
+from kaoiro.training.run.history import STEP_LOSS
+from kaoiro.training.weights.checkpoint import CHECKPOINT_KEY
 
 STEPS_KEY = "kaoiro_training_loss"
 """Where a checkpoint keeps the epoch's sum of losses so far, so that a run resumed inside an epoch reports it whole."""

@@ -1,0 +1,1 @@
+"""Labelled faces, from a stored corpus to batches."""

@@ -1,0 +1,1 @@
+"""`kaoiro train`: its options, its folder, and what happens around the training."""

@@ -1,0 +1,1 @@
+"""Weights: read from files, begun with, frozen, averaged."""
