@@ -52,6 +52,8 @@ def _parameter(name, lines):
 @pytest.mark.parametrize("lines", [_parameter(name, lines) for name, lines in rows().items()])
 def test_a_line_of_the_table(lines, corpus, one_thread, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Drawing takes as long as all the rest, and has its own tests.
+    monkeypatch.setattr("kaoiro.training.run.history.save_curves", lambda *_: None)
     options = [f"--{key}={value}" for key, value in (line.split(": ", 1) for line in lines)]
     if not any(line.startswith("model.size:") for line in lines):
         options.insert(0, "--model.size=16")
