@@ -74,7 +74,7 @@ class Muscles:
     def draw(cls, expression: Expression, rng: np.random.Generator) -> "Muscles":
         """Pull the muscles of one of the expression's variants, as strongly as chance will have it."""
         variants = _PROTOTYPES[expression]
-        # Every expression draws equally many numbers: what is drawn next does not depend on it.
+        # Every expression draws the same number of numbers: what is drawn next does not depend on it.
         prototype = variants[int(rng.random() * len(variants))]
         intensity = rng.uniform(0.6, 1.05)
         one_sided = _ONE_SIDED.get(expression, frozenset())

@@ -100,11 +100,17 @@ class ExpressionClassifier(nn.Module):
         if normalization not in _NORMALIZATIONS:
             raise InputError(f"there is no normalization {normalization!r}; choose one of {', '.join(_NORMALIZATIONS)}")
         self.normalize = _NORMALIZATIONS[normalization]()
+        self.memory_format = torch.channels_last
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         num_features = backbone.num_features
         assert isinstance(num_features, int)
         self.heads = nn.ModuleDict({name: nn.Linear(num_features, outputs) for name, outputs in heads.items()})
+
+    def keep_memory_format(self, memory_format: torch.memory_format) -> None:
+        """Keep pictures and weights in this layout; channels-last, where nothing is said."""
+        self.memory_format = memory_format
+        self.to(memory_format=memory_format)
 
     def features(self, faces_BCHW: Tensor) -> Tensor:
         """The backbone's features.
@@ -115,7 +121,7 @@ class ExpressionClassifier(nn.Module):
         Returns:
             `(batch, num_features)`, before dropout.
         """
-        x_BCHW = self.normalize(faces_BCHW).contiguous(memory_format=torch.channels_last)
+        x_BCHW = self.normalize(faces_BCHW).contiguous(memory_format=self.memory_format)
         features: Tensor = self.backbone(x_BCHW)
         return features.mean((2, 3)) if features.ndim == 4 else features
 

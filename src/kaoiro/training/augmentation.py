@@ -1,7 +1,8 @@
 """Random changes to whole batches of faces, as tensor operations on the training device.
 
 Faces are `float32 (batch, channels, height, width)` with values 0 to 255. Each batch has a generator of its own, made
-from the run's seed and the step's number, so that a resumed run sees the same pictures as one that was never stopped.
+from the run's seed and the numbers of the epoch, the step and the process, so that a resumed run sees the same pictures
+as one that was never stopped.
 """
 
 import math

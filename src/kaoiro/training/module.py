@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from kaoiro.errors import InputError
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.models.classifier import Normalization
+from kaoiro.models.faults import reported_faults
 from kaoiro.training.augmentation import Augmentation
 from kaoiro.training.heads import DEFAULT_HEADS, HeadConfig, check_heads
 from kaoiro.training.loading.batches import Batch
@@ -24,7 +25,8 @@ from kaoiro.training.optimization.parameter_groups import check_group_options, p
 from kaoiro.training.optimization.run_length import run_length
 from kaoiro.training.optimization.schedules import Schedule
 from kaoiro.training.optimization.warmup import Warmup
-from kaoiro.training.run.history import STEP_LOSS
+from kaoiro.training.run.history import LEARNING_RATE, STEP_LOSS
+from kaoiro.training.weights.averaging import GrowingAverage
 from kaoiro.training.weights.checkpoint import CHECKPOINT_KEY
 
 STEPS_KEY = "kaoiro_training_loss"
@@ -57,7 +59,8 @@ class ExpressionTraining(L.LightningModule):
         dropout: share of the last features that is dropped in training.
         augmentation: how training faces are varied.
         label_smoothing: share of every target that is spread evenly over the classes, in the default losses.
-        optimizer: any `torch.optim` optimiser; its `lr` is the peak of the schedule.
+        optimizer: any `torch.optim` optimiser; its `lr` is the peak of a schedule given by a word, and the start of one
+            given by a class.
         schedule: how the learning rate moves over the run: `one-cycle`, `cosine` or `constant`, or any
             `torch.optim.lr_scheduler` class.
         warmup: share of the run in which the learning rate rises; 0.15 for the three words where nothing is given.
@@ -124,15 +127,18 @@ class ExpressionTraining(L.LightningModule):
             dropout,
             normalization,
         )
-        if channels_last:
-            self.classifier = self.classifier.to(memory_format=torch.channels_last)
+        self.classifier.keep_memory_format(torch.channels_last if channels_last else torch.contiguous_format)
         if compile_network:
             self.classifier.backbone.compile()
         self.losses = Losses(self.head_configs, losses or {}, label_smoothing)
         self.validation_metrics = nn.ModuleDict(
             {name: head_metrics(head, prefix=f"validation/{name}/") for name, head in self.head_configs.items()}
         )
-        self.validation_losses = nn.ModuleDict({name: MeanMetric() for name in self.head_configs})
+        self.validation_losses = nn.ModuleDict({name: MeanMetric(nan_strategy="disable") for name in self.head_configs})
+        self.validated = False
+        """Whether this epoch has had a validation."""
+        self.learning_rate = float("nan")
+        """The highest learning rate of the last optimiser step, warm-up included."""
         self._loss_sum = torch.zeros(())
         self._loss_steps = 0
         self._carried_steps = 0
@@ -149,15 +155,19 @@ class ExpressionTraining(L.LightningModule):
         self.losses.prepare(class_weight_sums, max(self.augmentation.mixup, self.augmentation.cutmix))
 
     def try_out(self) -> None:
-        """Run the network on two blank faces, for what it has to say about their size.
+        """Run the network on two blank faces of each size that training has, for what it has to say about it.
 
         Raises:
-            InputError: the network cannot read faces of this size.
+            InputError: the network cannot read faces of such a size.
         """
         was_training = self.classifier.training
-        blank_BCHW = torch.zeros(2, self.channels, self.size, self.size, dtype=torch.uint8)
-        with torch.no_grad():
-            self.classifier.eval()(blank_BCHW)
+        for size in {self.size, *(self.augmentation.size_by_epoch or {}).values()}:
+            blank_BCHW = torch.zeros(2, self.channels, size, size, dtype=torch.uint8)
+            with (
+                torch.no_grad(),
+                reported_faults(f"the network {self.network!r} cannot read pictures of {size}×{size}"),
+            ):
+                self.classifier.eval()(blank_BCHW)
         self.classifier.train(was_training)
 
     def forward(self, faces_BCHW: Tensor) -> dict[str, Tensor]:
@@ -209,9 +219,15 @@ class ExpressionTraining(L.LightningModule):
         # Lightning gives a loader its place in the epoch only where it makes it afterwards.
         self.trainer.fit_loop._load_combined_loader_states()
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self.log(LEARNING_RATE, self.learning_rate, on_step=True, on_epoch=False)
+
+    def on_train_epoch_start(self) -> None:
+        self.validated = False
+
     def on_train_epoch_end(self) -> None:
         assert self.optimization is not None
-        self.optimization.epoch_ended(self.trainer)
+        self.optimization.epoch_ended(self.trainer, validated=self.validated)
         self._loss_sum = torch.zeros_like(self._loss_sum)
         self._loss_steps = 0
 
@@ -227,6 +243,7 @@ class ExpressionTraining(L.LightningModule):
             metrics.update(*metric_arguments(name, self.head_configs[name], logits[name], batch))
 
     def on_validation_epoch_end(self) -> None:
+        self.validated = True
         accuracies, loss = [], torch.zeros((), device=self.device)
         for name, metrics in self.validation_metrics.items():
             assert isinstance(metrics, MetricCollection)
@@ -265,7 +282,9 @@ class ExpressionTraining(L.LightningModule):
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
         assert self.optimization is not None
-        with self.optimization.warmed_up(self.trainer.global_step):
+        step = self.trainer.global_step
+        self.learning_rate = max(self.optimization.learning_rates(step).values())
+        with self.optimization.warmed_up(step):
             super().optimizer_step(*arguments, **options)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
@@ -282,7 +301,10 @@ class ExpressionTraining(L.LightningModule):
             "normalization": self.normalization,
             "heads": {name: [str(output) for output in head.outputs] for name, head in self.head_configs.items()},
             "targets": {name: str(head.target) for name, head in self.head_configs.items()},
-            # The optimiser's state in a checkpoint would silently outweigh other rates.
+            # The optimiser's state in a checkpoint would silently outweigh other rates and groups.
+            "backbone_rate": self.backbone_rate,
+            "layer_decay": self.layer_decay,
+            "decay_norms_and_biases": self.decay_norms_and_biases,
             "optimizer": spelled(self.optimizer),
             "schedule": self.schedule if isinstance(self.schedule, str) else spelled(self.schedule),
             "planned_epochs": self.trainer.max_epochs,
@@ -302,6 +324,13 @@ class ExpressionTraining(L.LightningModule):
                     f"cannot resume: the run was begun with {name} {before[name]!r}, and now it is {value!r}; "
                     "give the options that it was begun with, or another folder with --run"
                 )
+        averaged = "current_model_state" in checkpoint
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        if averaged != any(isinstance(callback, GrowingAverage) for callback in callbacks):
+            raise InputError(
+                f"cannot resume: the run was begun {'with' if averaged else 'without'} averaged weights (ema_decay), "
+                f"and now it is {'without' if averaged else 'with'} them; give the options that it was begun with"
+            )
         so_far = checkpoint.get(STEPS_KEY, {"sum": torch.zeros(()), "steps": 0})
         self._loss_sum, self._loss_steps = so_far["sum"], so_far["steps"]
         self._carried_steps = self._loss_steps

@@ -67,8 +67,14 @@ class Training(L.LightningModule):
     def lr_scheduler_step(self, scheduler, metric):
         self.optimization.step_scheduler()
 
+    def on_train_epoch_start(self):
+        self.validated = False
+
+    def on_validation_epoch_end(self):
+        self.validated = True
+
     def on_train_epoch_end(self):
-        self.optimization.epoch_ended(self.trainer)
+        self.optimization.epoch_ended(self.trainer, validated=self.validated)
 
     def training_step(self, batch, batch_idx):
         (x,) = batch

@@ -143,26 +143,31 @@ def test_with_a_lost_agent_it_is_better_said_twice(become, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "restarts", "there", "resumes"),
+    ("wanted", "restarts", "there_at_first", "there_now", "resumes"),
     [
-        (False, 0, False, False),
-        (True, 0, True, True),
+        (False, 0, False, False, False),
+        (True, 0, True, True, True),
         # The run's folder is in use; what to say about it is not decided here.
-        (False, 0, True, False),
+        (False, 0, True, True, False),
         # torchrun has started the run again: before its first checkpoint, and after it.
-        (False, 1, False, False),
-        (False, 1, True, True),
+        (False, 1, False, False, False),
+        (False, 1, False, True, True),
+        (False, 2, False, True, True),
+        # It was refused at its first start, because the folder holds another run.
+        (False, 1, True, True, False),
     ],
 )
-def test_where_to_begin(become, start, tmp_path, wanted, restarts, there, resumes):
+def test_where_to_begin(become, start, tmp_path, wanted, restarts, there_at_first, there_now, resumes):
     last = tmp_path / "last.ckpt"
-    if there:
-        last.touch()
     for count in range(restarts + 1):
+        if there_now if count == restarts else there_at_first:
+            last.touch()
         start(restarts=count)
-    for rank in range(2):
-        become(rank, restarts=restarts)
-        assert resume_agreed(wanted, last) is resumes
+        found = []
+        for rank in range(2):
+            become(rank, restarts=count)
+            found.append(resume_agreed(wanted, last))
+    assert found == [resumes, resumes]
 
 
 def test_without_torchrun_the_user_decides(monkeypatch, tmp_path):
@@ -174,6 +179,8 @@ def test_without_torchrun_the_user_decides(monkeypatch, tmp_path):
 @pytest.mark.parametrize("place", [0, 1])
 def test_machines_that_do_not_share_the_runs_folder(become, start, tmp_path, place):
     start()
+    become(0)
+    resume_agreed(False, tmp_path / "nowhere" / "last.ckpt")
     start(restarts=1)
     folders = [tmp_path / "a", tmp_path / "b"]
     folders[place].mkdir()

@@ -45,7 +45,11 @@ def gpus(monkeypatch):
 def test_without_torchrun(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     assert current_launch() is None
-    assert trainer_settings_from_launcher({"devices": 3}, _TIMEOUT) == {}
+    for devices in (None, "auto", -1, 1):
+        assert trainer_settings_from_launcher({"devices": devices}, _TIMEOUT) == {"devices": 1}
+    assert trainer_settings_from_launcher({"devices": [2]}, _TIMEOUT) == {}
+    with pytest.raises(InputError, match=r"trainer\.devices is 3, but this is one process; .* torchrun"):
+        trainer_settings_from_launcher({"devices": 3}, _TIMEOUT)
 
 
 def test_the_place_in_the_launch(launched):

@@ -1,10 +1,12 @@
 import csv
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,6 +53,20 @@ def assert_same_training(one, other):
     one, other = last_state(one), last_state(other)
     for part in ("state_dict", "current_model_state", "optimizer_states", "lr_schedulers", "global_step"):
         assert_same(one[part], other[part])
+    assert_same(*(callback_states(state) for state in (one, other)))
+
+
+def callback_states(state):
+    """What the callbacks of a run remember, but for names of folders and times."""
+    states = {}
+    for name, kept in state["callbacks"].items():
+        kept = {key: value for key, value in kept.items() if not key.endswith("path") and key != "dirpath"}
+        if "best_k_models" in kept:
+            kept["best_k_models"] = {Path(path).name: score for path, score in kept["best_k_models"].items()}
+        if "rows" in kept:
+            kept["rows"] = [{**row, "seconds": None, "train/loss": None} for row in kept["rows"]]
+        states[name] = kept
+    return states
 
 
 def test_the_run_folder(trained_run):
@@ -186,6 +202,8 @@ def whole_run(drawn_corpus, one_thread, tmp_path_factory):
         "--checkpoint_every=2",
         f"--model.schedule={{class_path: {PLATEAU}, init_args: {{patience: 0}}}}",
         "--model.warmup_steps=5",
+        "--early_stopping.patience=5",
+        "--keep_best=2",
     ]
     return options, train([*options, f"--run={tmp_path_factory.mktemp('whole') / 'run'}"])
 
@@ -212,6 +230,9 @@ def test_killed_and_resumed(whole_run, tmp_path, epoch, batch, done):
         assert (state["kaoiro"]["epochs"], progress["ready"] if done[1] else 0) == done
     train([*options, f"--run={run}", *(["--resume"] if done else [])])
     assert_same_training(run, whole)
+    assert {path.name for path in run.iterdir()} == {path.name for path in whole.iterdir()}
+    best = [load_checkpoint(folder / "best.ckpt") for folder in (run, whole)]
+    assert_same(*(trained.classifier.state_dict() for trained in best))
     assert not list(run.glob(".*partial*"))
     histories = []
     for folder in (run, whole):
@@ -233,6 +254,12 @@ def test_resuming_what_is_complete_changes_nothing(trained_run, tmp_path):
     ("option", "message"),
     [
         ("--trainer.max_epochs=3", "was begun with planned_epochs 2, and now it is 3"),
+        ("--model.backbone_rate=0.1", "was begun with backbone_rate 1.0, and now it is 0.1"),
+        (
+            "--model.optimizer={class_path: torch.optim.SGD, init_args: {lr: 0.2}}",
+            "was begun with optimizer .* and now it is .*lr=0.2",
+        ),
+        ("--ema_decay=0", "was begun with averaged weights"),
         ("--model.size=32", "was begun with size 16, and now it is 32"),
         ("--seed_everything=1", "was begun with seed 0, and now it is 1"),
     ],
@@ -351,3 +378,89 @@ def test_gradients_are_accumulated(options, tmp_path):
     run = train([*options, "--trainer.accumulate_grad_batches=2", f"--run={tmp_path / 'run'}"])
     # Four batches of 35 in each of two epochs.
     assert last_state(run)["global_step"] == 4
+
+
+def history_of(run):
+    with (run / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_epochs_without_a_validation(options, tmp_path, capfd):
+    plateau = f"{{class_path: {PLATEAU}, init_args: {{patience: 0}}}}"
+    run = train(
+        [
+            *options,
+            "--trainer.max_epochs=4",
+            "--trainer.check_val_every_n_epoch=2",
+            "--early_stopping={monitor: validation/loss, patience: 2, min_delta: 100}",
+            f"--model.schedule={plateau}",
+            f"--run={tmp_path / 'run'}",
+        ]
+    )
+    # Two validations in four epochs: not yet two without improvement.
+    assert [bool(row["validation/loss"]) for row in history_of(run)] == [False, True, False, True]
+    assert capfd.readouterr().out.count("validation: none in this epoch") == 2
+
+
+def test_a_run_without_any_validation(options, tmp_path, capfd):
+    run = train([*options, "--trainer.limit_val_batches=0", f"--run={tmp_path / 'run'}"])
+    assert not (run / "best.ckpt").exists()
+    assert f"the last epoch is in {run / 'last.ckpt'}" in capfd.readouterr().out
+    with pytest.raises(InputError, match="limit_val_batches is 0"):
+        train(
+            [
+                *options,
+                "--trainer.limit_val_batches=0",
+                "--early_stopping.patience=1",
+                f"--run={tmp_path / 'other'}",
+            ]
+        )
+
+
+def test_a_run_of_so_many_steps(drawn_corpus, tmp_path):
+    corpus = [f"--data.corpus={drawn_corpus}", "--data.batch_size=70", "--model.size=16"]
+    run = train([*corpus, "--trainer.max_steps=5", f"--run={tmp_path / 'run'}"])
+    # Two steps an epoch: the third epoch is cut short.
+    assert last_state(run)["global_step"] == 5
+    assert len(history_of(run)) == 3
+
+
+def test_a_diverging_run_is_told(options, tmp_path, capfd):
+    sgd = "{class_path: torch.optim.SGD, init_args: {lr: 1.0e+30}}"
+    options = [*options, f"--model.optimizer={sgd}", "--ema_decay=0", "--trainer.max_epochs=5"]
+    run = train([*options, "--early_stopping.patience=3", f"--run={tmp_path / 'run'}"])
+    assert "stopped early: validation/loss is no finite number any more" in capfd.readouterr().out
+    assert len(history_of(run)) < 5
+
+
+def test_a_run_in_a_folder_that_was_moved(options, tmp_path):
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    train([*options, "--model.schedule=constant", "--trainer.max_epochs=1", f"--run={run}"])
+    # As if an epoch had been the best of all that come.
+    state = last_state(run)
+    name = next(name for name in state["callbacks"] if "BestCheckpoint" in name)
+    kept = state["callbacks"][name]
+    kept["best_k_models"] = {path: torch.tensor(1.0) for path in kept["best_k_models"]}
+    kept["best_model_score"] = kept["kth_value"] = kept["current_score"] = torch.tensor(1.0)
+    state["kaoiro"]["planned_epochs"] = 2
+    torch.save(state, run / "last.ckpt")
+    before = (run / "best.ckpt").read_bytes()
+    run.rename(moved)
+    train([*options, "--model.schedule=constant", "--trainer.max_epochs=2", f"--run={moved}", "--resume"])
+    assert len(history_of(moved)) == 2
+    assert (moved / "best.ckpt").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file"])
+def test_a_run_folder_that_cannot_be_made(options, tmp_path, kind):
+    (tmp_path / "file").write_text("")
+    run = tmp_path / "file" if kind == "file" else tmp_path / "file" / "run"
+    with pytest.raises(InputError, match="file"):
+        train([*options, f"--run={run}"])
+
+
+def test_the_learning_rate_in_the_history(options, tmp_path):
+    run = train([*options, "--model.schedule=cosine", "--model.warmup=0", f"--run={tmp_path / 'run'}"])
+    # Four steps an epoch; a row has the rate of its epoch's last step, the default's peak being 0.1.
+    expected = [0.05 * (1 + math.cos(math.pi * step / 8)) for step in (3, 7)]
+    assert [float(row["learning_rate"]) for row in history_of(run)] == pytest.approx(expected)

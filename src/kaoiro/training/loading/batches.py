@@ -8,7 +8,8 @@ from torch import Tensor
 from kaoiro.training.heads import Targets
 
 Batch = dict[str, Tensor]
-"""`faces: uint8 (batch, channels, size, size)`, and each head's `Targets` as `<head>.distribution` and so on."""
+"""`faces`, `uint8 (batch, channels, size, size)`, and for each head its `Targets`: `<head>.distribution`,
+`float32 (batch, outputs)`, `<head>.weight`, `float32 (batch,)`, and `<head>.answer`, `int64 (batch,)`."""
 
 Collate = Callable[[list[Batch]], Batch]
 """Makes a batch of single faces, each a `Batch` without its first dimension."""

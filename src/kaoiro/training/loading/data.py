@@ -56,7 +56,7 @@ class FacesInMemory(Dataset[Batch]):
 class FaceData(L.LightningDataModule):
     """The `train` and `validation` splits of a stored corpus.
 
-    Batch k of an epoch hangs on the seed and the epoch's number alone. Several processes share its faces, so that
+    Batch k of an epoch depends on the seed and the epoch's number alone. Several processes share its faces, so that
     together they take the steps of one process with their batches put together.
 
     Args:

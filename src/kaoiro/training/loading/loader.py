@@ -120,7 +120,7 @@ class FaceLoader:
         self._loader._iterator = iterator
 
     def state_dict(self) -> dict[str, Any]:
-        """Say what the epoch's batches hang on."""
+        """Say what the epoch's batches depend on."""
         return dict(self._plan)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

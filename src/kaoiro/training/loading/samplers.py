@@ -94,8 +94,8 @@ class GlobalBatches(Sampler[list[int]]):
     """The batches of one of several processes, as lists of faces' numbers.
 
     Batch k of all processes together is batch k of one process with `processes * batch_size` faces. Each face comes
-    once an epoch, and every process has equally many batches: where faces do not go round, the last batch repeats some
-    of its own as padding, written `~number`, which must count for nothing.
+    once an epoch, and every process has the same number of batches: where faces do not go round, the last batch repeats
+    some of its own as padding, written `~number`, which must count for nothing.
 
     Args:
         order: of all processes' faces.

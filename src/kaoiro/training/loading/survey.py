@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kaoiro.corpus.row_groups import RowGroups
 from kaoiro.corpus.store import Corpus
+from kaoiro.errors import CorpusError
 from kaoiro.training.heads import HeadConfig, Targets, head_targets
 from kaoiro.training.loading.usable import seen_as_faces
 
@@ -127,7 +128,10 @@ class _Gathered:
         for name, weight in self._weights.items():
             if weight == 0:
                 # It refuses a corpus in which nothing is known of any face, and this part is like all others.
-                head_targets(sample, self._heads[name])
+                try:
+                    head_targets(sample, self._heads[name])
+                except CorpusError as error:
+                    raise CorpusError(f"{error} (split {self._split!r})") from error
         return SplitRows(
             self._chosen,
             self._left_out,

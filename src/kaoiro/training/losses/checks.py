@@ -79,7 +79,7 @@ def try_out(name: str, head: HeadConfig, loss: nn.Module) -> None:
         features_BF=logits,
         smoothing=True,
     )
-    # A loss may draw random numbers; the network's first weights should not hang on that.
+    # A loss may draw random numbers; the network's first weights should not depend on that.
     with torch.random.fork_rng(devices=[]):
         try:
             result = loss(logits, sample.target_BO) if fit_of(loss) is OWN else fit_of(loss).call(loss, sample)[0]

@@ -92,8 +92,8 @@ class Losses(nn.Module):
             for loss in self._of(name):
                 if mixup > 0 and fit_of(loss).whole_answers:
                     raise InputError(
-                        f"{name_of(loss)} of the head {name!r} needs whole answers, and mixup blends them; "
-                        "set model.augmentation.mixup to 0 or take kaoiro.training.losses.CrossEntropy"
+                        f"{name_of(loss)} of the head {name!r} needs whole answers, and mixup and cutmix blend them; "
+                        "set model.augmentation.mixup and cutmix to 0, or leave the loss out for the default"
                     )
                 if isinstance(loss, WeightsClasses):
                     loss.count_classes(class_sums_C)

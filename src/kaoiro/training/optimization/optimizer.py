@@ -83,16 +83,19 @@ class Optimization:
         if self.monitor is None:
             self.scheduler.step()
 
-    def epoch_ended(self, trainer: L.Trainer) -> None:
+    def epoch_ended(self, trainer: L.Trainer, *, validated: bool = True) -> None:
         """Step ReduceLROnPlateau, `LightningModule.on_train_epoch_end`; nothing for other schedulers.
+
+        Args:
+            trainer: which has the logged values.
+            validated: whether this epoch has had a validation; without one there is nothing new to watch.
 
         Raises:
             InputError: the value that it watches is not logged.
         """
         if self.monitor is None:
             return
-        every = trainer.check_val_every_n_epoch
-        if self.monitor.startswith("validation/") and every is not None and (trainer.current_epoch + 1) % every:
+        if self.monitor.startswith("validation/") and not validated:
             return
         check_logged(trainer, self.monitor, "ReduceLROnPlateau")
         # Each process may have logged a value of its own, and all must take the same step.

@@ -20,6 +20,7 @@ from kaoiro.errors import InputError
 from kaoiro.training.processes.launcher import Launch, current_launch, tell_launcher
 
 _CONNECTING: Final = timedelta(seconds=20)
+_BEGUN: Final = "begun here"
 _MEETING: Final = timedelta(minutes=10)
 
 _meetings: dict[Launch, "Meeting"] = {}
@@ -134,7 +135,8 @@ def first_to_say(line: str, *, ends_run: bool = False) -> bool:
 def resume_agreed(resume: bool, last: Path) -> bool:
     """Whether the run goes on from its last checkpoint, as rank 0 sees it.
 
-    After a restart by `torchrun` it does so where there is a checkpoint; before that, only where the user said so.
+    The user says so. After a restart by `torchrun` it also does where this job began the run and has come to a
+    checkpoint.
 
     Args:
         resume: what the user said.
@@ -150,17 +152,26 @@ def resume_agreed(resume: bool, last: Path) -> bool:
         return resume
     found = last.is_file()
     if launch.rank == 0:
-        resume = resume or (meeting.attempt > 1 and found)
+        resume = resume or (meeting.attempt > 1 and found and _began_here(launch))
+        if meeting.attempt == 1 and (resume or not found):
+            job_store(launch).set(_BEGUN, "1")
+        meeting.store.set("found", str(int(found)))
         meeting.store.set("resume", str(int(resume)))
         return resume
-    meeting.store.wait(["resume"], _MEETING)
-    resume = meeting.store.get("resume") == b"1"
-    if resume != found and (resume or meeting.attempt > 1):
-        first, second = ("rank 0", f"rank {launch.rank}") if resume else (f"rank {launch.rank}", "rank 0")
+    meeting.store.wait(["found", "resume"], _MEETING)
+    found_by_rank_0, resume = (meeting.store.get(key) == b"1" for key in ("found", "resume"))
+    if found_by_rank_0 != found and (resume or meeting.attempt > 1):
+        first, second = ("rank 0", f"rank {launch.rank}") if found_by_rank_0 else (f"rank {launch.rank}", "rank 0")
         raise InputError(
             f"{first} sees {last} and {second} does not; the run's folder must be one that all machines share"
         )
     return resume
+
+
+def _began_here(launch: Launch) -> bool:
+    """Whether an earlier start of this job was allowed into the run's folder, rather than refused as an intruder."""
+    store = job_store(launch)
+    return bool(store.check([_BEGUN]))
 
 
 class Agreement:

@@ -57,7 +57,7 @@ def current_launch() -> Launch | None:
 
 
 def trainer_settings_from_launcher(given: Mapping[str, Any], timeout: timedelta) -> dict[str, Any]:
-    """Settings of Lightning's Trainer that follow from the launch; empty where `torchrun` started nothing.
+    """Settings of Lightning's Trainer that follow from the launch; one device where `torchrun` started nothing.
 
     Gradients are averaged by DistributedDataParallel, over gloo on CPUs and over NCCL on GPUs.
 
@@ -73,7 +73,7 @@ def trainer_settings_from_launcher(given: Mapping[str, Any], timeout: timedelta)
     """
     launch = current_launch()
     if launch is None:
-        return {}
+        return _single_process(given)
     nodes, uneven = divmod(launch.processes, launch.local_processes)
     if uneven or given.get("num_nodes") not in (None, 1, nodes):
         raise InputError(
@@ -86,6 +86,18 @@ def trainer_settings_from_launcher(given: Mapping[str, Any], timeout: timedelta)
         "num_nodes": nodes,
         "strategy": _strategy(given, launch, timeout),
     }
+
+
+def _single_process(given: Mapping[str, Any]) -> dict[str, Any]:
+    devices = given.get("devices")
+    if devices in (None, "auto", -1, "-1", 1, "1") or (isinstance(devices, list) and len(devices) == 1):
+        return {} if isinstance(devices, list) else {"devices": 1}
+    if isinstance(devices, str) and "," in devices and len([d for d in devices.split(",") if d]) == 1:
+        return {}
+    raise InputError(
+        f"trainer.devices is {devices!r}, but this is one process; start one for each device: "
+        "torchrun --nproc-per-node=2 -m kaoiro train …"
+    )
 
 
 def _accelerator(given: Mapping[str, Any], launch: Launch) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from kaoiro.files import atomic_path
+from kaoiro.files import atomic_path, reported_writing
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -21,8 +21,15 @@ class WholeCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
         assert storage_options is None
-        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+        target = Path(path)
+        with reported_writing(target), atomic_path(target) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # torch's zip writer covers up what the file itself raised, a full disk for example.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from error
+                raise
             file.flush()
             os.fsync(file.fileno())
 

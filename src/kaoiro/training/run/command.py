@@ -1,6 +1,7 @@
 """`kaoiro train`: Lightning's typed command line over our module and data, with a run folder around it."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,13 +11,13 @@ from typing import Any
 import lightning as L
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
-from kaoiro.files import atomic_path
+from kaoiro.files import atomic_path, reported_writing
 from kaoiro.training.loading.data import FaceData
 from kaoiro.training.losses.base import accept_lists_as_tensors
 from kaoiro.training.module import ExpressionTraining
@@ -24,10 +25,10 @@ from kaoiro.training.processes.distributed import resume_agreed
 from kaoiro.training.processes.interruption import Interruption
 from kaoiro.training.processes.launcher import trainer_settings_from_launcher
 from kaoiro.training.processes.lost_process import naming_lost_processes
-from kaoiro.training.run.best_checkpoint import BestCheckpoint
 from kaoiro.training.run.checkpoint_files import WholeCheckpoints, remove_partial_files
 from kaoiro.training.run.environment import RunRecord
 from kaoiro.training.run.history import History
+from kaoiro.training.run.kept_checkpoints import BestCheckpoint, LastCheckpoint
 from kaoiro.training.run.parser_messages import plain_message
 from kaoiro.training.run.periodic_checkpoint import PeriodicCheckpoint
 from kaoiro.training.run.quiet import quiet_engine
@@ -54,7 +55,7 @@ class SaveConfiguration(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         run: Path = self._config["run"]
         with atomic_path(run / CONFIG) as path:
-            self._parser.save(self._config, path)
+            self._parser.save(self._config, path, multifile=False)
 
 
 class TrainingCommand(LightningCLI):
@@ -100,6 +101,9 @@ class TrainingCommand(LightningCLI):
             "num_sanity_val_steps": 0,
         }
         theirs = {name: value for name, value in self.config_init["trainer"].items() if value is not None}
+        if "max_epochs" not in theirs:
+            measured_otherwise = theirs.get("max_steps", -1) != -1 or "max_time" in theirs
+            theirs["max_epochs"] = -1 if measured_otherwise else DEFAULT_EPOCHS
         theirs |= trainer_settings_from_launcher(theirs, timedelta(seconds=self.config["timeout"]))
         theirs["plugins"] = _with_whole_checkpoints(theirs.get("plugins"))
         return self._instantiate_trainer({"callbacks": None, **ours, **theirs, **kwargs}, self._callbacks(run))
@@ -117,15 +121,18 @@ class TrainingCommand(LightningCLI):
         callbacks += [RunRecord(run), SaveConfiguration(self.parser, config), History(run)]
         if (stopping := self.config_init["early_stopping"]) is not None:
             stopping.check()
+            if config["trainer"]["limit_val_batches"] == 0 and stopping.monitor.startswith("validation/"):
+                raise InputError(
+                    f"early_stopping.monitor is {stopping.monitor}, but limit_val_batches is 0: no validation"
+                )
             _check_monitor("early_stopping.monitor", stopping.monitor, model)
             callbacks.append(Patience(stopping))
         _check_monitor("monitor", monitor, model)
-        callbacks.append(BestCheckpoint(run, monitor))
-        if config["keep_best"] > 1:
-            callbacks.append(BestCheckpoint(run, monitor, config["keep_best"]))
-        callbacks.append(
-            ModelCheckpoint(dirpath=run, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
-        )
+        if config["trainer"]["limit_val_batches"] != 0 or not monitor.startswith("validation/"):
+            callbacks.append(BestCheckpoint(run, monitor))
+            if config["keep_best"] > 1:
+                callbacks.append(BestCheckpoint(run, monitor, config["keep_best"]))
+        callbacks.append(LastCheckpoint(run))
         if config["checkpoint_every"]:
             callbacks.append(PeriodicCheckpoint(run / LAST, config["checkpoint_every"]))
         return callbacks
@@ -146,6 +153,16 @@ def _check_monitor(option: str, monitor: str, module: ExpressionTraining) -> Non
 @rank_zero_only
 def _announce(lines: Sequence[str]) -> None:
     print("\n".join(lines), flush=True)  # noqa: T201
+
+
+def _check_validation_interval(command: TrainingCommand) -> None:
+    interval, data = command.config["trainer"]["val_check_interval"], command.datamodule
+    batches = math.ceil(data.train_faces / (data.batch_size * command.trainer.world_size))
+    if isinstance(interval, int) and interval > batches and command.trainer.check_val_every_n_epoch is not None:
+        raise InputError(
+            f"trainer.val_check_interval is {interval} batches, but an epoch has no more than {batches}; to validate "
+            "more rarely give trainer.check_val_every_n_epoch, or null for it to count over epochs"
+        )
 
 
 def _prepare(command: TrainingCommand) -> list[str]:
@@ -171,6 +188,7 @@ def _prepare(command: TrainingCommand) -> list[str]:
             normalization=module.normalization,
         )
         lines += report.lines()
+    _check_validation_interval(command)
     command.freezing.check(module.classifier, command.trainer.max_epochs)
     frozen = command.freezing.summary(module.classifier)
     return [*lines, frozen] if frozen else lines
@@ -200,7 +218,6 @@ def train(arguments: Sequence[str]) -> Path:
                 args=list(arguments),
                 save_config_callback=None,
                 seed_everything_default=0,
-                trainer_defaults={"max_epochs": DEFAULT_EPOCHS},
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
                 parser_kwargs={
@@ -216,8 +233,7 @@ def train(arguments: Sequence[str]) -> Path:
         run: Path = command.config["run"]
         resume: bool = command.config["resume"]
         _announce(_prepare(command))
-        if resume:
-            remove_partial_files(run)
+        _clean_folder(run)
         try:
             with command.interruption.listening():
                 command.trainer.fit(
@@ -232,9 +248,25 @@ def train(arguments: Sequence[str]) -> Path:
             if not command.trainer.interrupted:
                 raise
             raise KeyboardInterrupt(_how_to_go_on(run)) from stop
-    if (run / BEST).is_file():
-        _announce([f"the best epoch is in {run / BEST}; go on with: kaoiro export {run / BEST} -o model.onnx"])
+    _tell_result(command)
     return run
+
+
+@rank_zero_only
+def _clean_folder(run: Path) -> None:
+    """Make the run's folder, and remove what a run that was killed left half-written in it."""
+    with reported_writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        remove_partial_files(run)
+
+
+def _tell_result(command: TrainingCommand) -> None:
+    run: Path = command.config["run"]
+    best = run / BEST if (run / BEST).is_file() else run / LAST
+    which = "best epoch" if best.name == BEST else "last epoch"
+    exportable = any(head.has_classes for head in command.model.head_configs.values())
+    go_on = f"; go on with: kaoiro export {best} -o model.onnx" if exportable else ""
+    _announce([f"the {which} is in {best}{go_on}"])
 
 
 def _how_to_go_on(run: Path) -> str:

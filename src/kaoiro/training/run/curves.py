@@ -10,7 +10,10 @@ from kaoiro.files import atomic_path
 
 
 def save_curves(rows: Sequence[dict[str, float]], target: Path) -> None:
-    """Draw the losses and the validation accuracies of `History` rows, side by side, into a PNG."""
+    """Draw the losses and the validation scores of `History` rows, side by side, into a PNG.
+
+    Scores are accuracies and F1, in percent; where no head has any, the concordance of numbers, from -1 to 1.
+    """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     losses, accuracies = figure.subplots(1, 2)
@@ -19,13 +22,14 @@ def save_curves(rows: Sequence[dict[str, float]], target: Path) -> None:
     for name, title in (("train/loss", "training (smoothed, augmented)"), ("validation/loss", "validation")):
         losses.plot(epochs, [row.get(name, float("nan")) for row in rows], label=title, marker=marker)
     losses.set_ylabel("loss, summed over heads")
-    names = sorted({n for row in rows for n in row if n.startswith("validation/") and n.count("/") == 2})
-    for name in names:
+    names = _names_of(rows, ("accuracy", "macro_f1"))
+    factor, title = (100, "validation accuracy, macro-F1 (%)") if names else (1, "validation concordance")
+    for name in names or _names_of(rows, ("concordance",)):
         _, head, metric = name.split("/")
-        style = "-" if metric == "accuracy" else "--"
-        percent = [100 * row.get(name, float("nan")) for row in rows]
-        accuracies.plot(epochs, percent, style, label=f"{head}, {metric.replace('_', ' ')}", marker=marker)
-    accuracies.set_ylabel("validation accuracy (%)")
+        style = "-" if metric in ("accuracy", "concordance") else "--"
+        values = [factor * row.get(name, float("nan")) for row in rows]
+        accuracies.plot(epochs, values, style, label=f"{head}, {metric.replace('_', ' ')}", marker=marker)
+    accuracies.set_ylabel(title)
     for axes in (losses, accuracies):
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
@@ -33,3 +37,8 @@ def save_curves(rows: Sequence[dict[str, float]], target: Path) -> None:
             axes.legend(fontsize="small")
     with atomic_path(target) as path:
         figure.savefig(path, dpi=110)
+
+
+def _names_of(rows: Sequence[dict[str, float]], endings: tuple[str, ...]) -> list[str]:
+    found = {name for row in rows for name in row if name.startswith("validation/") and name.count("/") == 2}
+    return sorted(name for name in found if name.endswith(endings))

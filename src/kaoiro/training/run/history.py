@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
-from kaoiro.files import atomic_path
+from kaoiro.files import atomic_path, reported_writing
 from kaoiro.training.run.curves import save_curves
 
 STEP_LOSS = "train/step_loss"
@@ -28,6 +28,10 @@ def _validation_in_words(row: Mapping[str, float]) -> str:
         if heads:
             words.append(f"{score} {', '.join(heads)}")
     return ", ".join(words)
+
+
+LEARNING_RATE = "train/learning_rate"
+"""The learning rate of a single step, for loggers."""
 
 
 class History(Callback):
@@ -48,13 +52,17 @@ class History(Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._epoch_began = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        metrics = trainer.callback_metrics
-        figures = {name: float(value) for name, value in metrics.items() if name != STEP_LOSS}
-        row = {
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        # What was logged stays there until it is logged again.
+        figures = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name not in (STEP_LOSS, LEARNING_RATE) and (pl_module.validated or not name.startswith("validation/"))
+        }
+        row: dict[str, float] = {
             "epoch": trainer.current_epoch + 1,
             "seconds": time.monotonic() - self._epoch_began,
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "learning_rate": pl_module.learning_rate,
             **figures,
         }
         self.rows.append(row)
@@ -69,8 +77,9 @@ class History(Callback):
             f"validation: {_validation_in_words(row)}  ({row['seconds']:.0f} s{to_go})",
             flush=True,
         )
-        self._write_csv(self.folder / "history.csv")
-        save_curves(self.rows, self.folder / "curves.png")
+        with reported_writing(self.folder):
+            self._write_csv(self.folder / "history.csv")
+            save_curves(self.rows, self.folder / "curves.png")
 
     def _write_csv(self, target: Path) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))

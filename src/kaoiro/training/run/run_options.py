@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.cli import LightningArgumentParser
 
 from kaoiro.errors import InputError
+from kaoiro.files import kind_of
 from kaoiro.training.run.stopping import EarlyStoppingConfig
 
 LAST = "last.ckpt"
@@ -114,8 +115,10 @@ def check_run_folder(run: Path, resume: bool) -> None:
     """Refuse to resume what is not there, and to write over an earlier run.
 
     Raises:
-        InputError: `--resume` without a checkpoint, or a run folder in use without `--resume`.
+        InputError: the path is no folder, `--resume` has no checkpoint, or the folder is in use without `--resume`.
     """
+    if kind_of(run) not in ("folder", "missing"):
+        raise InputError(f"{str(run)!r} is no folder; give another one with --run")
     last = run / LAST
     if resume and not last.is_file():
         raise InputError(f"cannot resume: {last} does not exist; leave --resume out to start the run")

@@ -1,10 +1,11 @@
 """Stopping early, once a figure has not got better for a while."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
@@ -62,19 +63,26 @@ class Patience(EarlyStopping):
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        if self.monitor.startswith("validation/") and not pl_module.validated:
+            return
         check_logged(trainer, self.monitor, "early_stopping.monitor")
         super().on_train_epoch_end(trainer, pl_module)
-        if trainer.should_stop and self.wait_count >= self.patience:
-            self._tell()
+        if self.stopping_reason is EarlyStoppingReason.NON_FINITE_METRIC:
+            _tell(
+                f"{self.monitor} is no finite number any more; try a smaller learning rate or trainer.gradient_clip_val"
+            )
+        elif trainer.should_stop and self.wait_count >= self.patience:
+            _tell(f"{self.monitor} has not got better than {float(self.best_score):.4f} for {self.wait_count} epochs")
 
-    @rank_zero_only
-    def _tell(self) -> None:
-        print(  # noqa: T201
-            f"stopped early: {self.monitor} has not got better than {float(self.best_score):.4f} "
-            f"for {self.wait_count} epochs",
-            flush=True,
-        )
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # Another patience may be given when a run is resumed.
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+
+@rank_zero_only
+def _tell(why: str) -> None:
+    print(f"stopped early: {why}", flush=True)  # noqa: T201
 
 
 def check_logged(trainer: L.Trainer, monitor: str, option: str) -> None:
