@@ -254,8 +254,7 @@ class ExpressionTraining(L.LightningModule):
                 accuracies.append(values[f"validation/{name}/accuracy"])
             head_loss = self.validation_losses[name]
             assert isinstance(head_loss, MeanMetric)
-            # A head of which no validation face knows anything has no loss.
-            loss = loss + head_loss.compute().nan_to_num(0)
+            loss = loss + head_loss.compute()
             head_loss.reset()
         self.log("validation/loss", loss)
         if accuracies:
