@@ -568,7 +568,7 @@ def test_whole_answers_and_mixup(head, loss):
     losses = Losses({"h": head}, {"h": loss})
     targets = {"h": targets_of(targets_for(head, 0))}
     losses.prepare(targets, mixup=0)
-    with pytest.raises(InputError, match=r"needs whole answers, .* set model\.augmentation\.mixup to 0"):
+    with pytest.raises(InputError, match=r"needs whole answers, .* set model\.augmentation\.mixup and cutmix to 0"):
         losses.prepare(targets, mixup=0.5)
 
 

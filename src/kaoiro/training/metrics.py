@@ -104,13 +104,6 @@ def score_names(head: HeadConfig) -> tuple[str, ...]:
     return scores + each
 
 
-def main_score(head: HeadConfig) -> str:
-    """The one score of `head_metrics` that says which of two epochs is the better one; higher is better."""
-    if head.has_classes:
-        return "accuracy"
-    return "macro_f1" if head.target == "multilabel" else "concordance"
-
-
 def metric_arguments(name: str, head: HeadConfig, logits_BO: Tensor, batch: Mapping[str, Tensor]) -> tuple[Any, Any]:
     """Bring a head's predictions for a batch, and the right answers, to the form that its metrics take.
 

@@ -129,7 +129,6 @@ class FaceData(L.LightningDataModule):
         self.left_out = 0
         self.description = ""
         self.class_weight_sums: dict[str, Tensor] = {}
-        self.train_targets: dict[str, Targets] = {}
         self._train: FacesInMemory | FacesOnDisk | None = None
         self._validation: FacesInMemory | FacesOnDisk | None = None
         self._order = EpochOrder([])
@@ -140,8 +139,6 @@ class FaceData(L.LightningDataModule):
 
         Afterwards `description` says in a line what there is and where it is held, `left_out` how many training faces
         are left out, and `class_weight_sums` by head how much of the training faces' weight each output has.
-        `train_targets` are the training faces' targets by head: all of them, or where faces are read from disk those of
-        one row group.
 
         Raises:
             CorpusError: the corpus cannot be read, lacks a split, or does not have what a head is trained on.
@@ -195,7 +192,6 @@ class FaceData(L.LightningDataModule):
             raise CorpusError(self._nothing_fit(self.left_out))
         self._train = held
         self._validation = self._decoded(stored, validation, without_blank=False)
-        self.train_targets = held.targets
         self.class_weight_sums = {name: target.class_weight_sums() for name, target in held.targets.items()}
         self._order = self._train_order([len(held)], {name: target.answer for name, target in held.targets.items()})
         self._validation_order = EpochOrder(validation.sizes, shuffle=False)
@@ -222,7 +218,6 @@ class FaceData(L.LightningDataModule):
             kept=1,
             discount_blank=False,
         )
-        self.train_targets = train.sample
         self.class_weight_sums = train.class_weight_sums
         self._order = self._train_order(train.sizes, train.answers, window)
         self._validation_order = EpochOrder(validation.sizes, shuffle=False)

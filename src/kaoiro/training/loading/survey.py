@@ -26,14 +26,12 @@ class SplitRows:
         left_out: how many rows of the split are not taken.
         class_weight_sums: by head, how much of the faces' weight each output has, `float64 (outputs,)`.
         answers: by head, each taken face's class, `int8 (faces,)`, -1 where it has none.
-        sample: by head, the targets of the first row group of which rows are taken.
     """
 
     chosen: list[NDArray[np.bool_]]
     left_out: int
     class_weight_sums: dict[str, Tensor]
     answers: dict[str, Tensor]
-    sample: dict[str, Targets]
 
     @property
     def sizes(self) -> list[int]:
@@ -124,7 +122,7 @@ class _Gathered:
     def rows(self) -> SplitRows:
         sample = self._sample
         if sample is None:
-            return SplitRows(self._chosen, self._left_out, {}, {}, {})
+            return SplitRows(self._chosen, self._left_out, {}, {})
         for name, weight in self._weights.items():
             if weight == 0:
                 # It refuses a corpus in which nothing is known of any face, and this part is like all others.
@@ -137,5 +135,4 @@ class _Gathered:
             self._left_out,
             {name: torch.stack(sums).sum(dim=0) for name, sums in self._sums.items()},
             {name: torch.cat(answers) for name, answers in self._answers.items()},
-            _targets(sample, self._heads),
         )
