@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="faces a step (default: 128)")
     parser.add_argument("--no-compile", action="store_true", help="leave the compiled row out")
     parser.add_argument(
-        "--to-accuracy", type=float, metavar="PERCENT", help="measure the time to this accuracy instead"
+        "--to-accuracy", type=float, metavar="PERCENT", help="measure the time to this accuracy as well"
     )
     parser.add_argument("--corpus", type=Path, help="FER2013 as a stored corpus, for --to-accuracy")
     parser.add_argument("--article", type=Path, help=argparse.SUPPRESS)
@@ -223,10 +223,9 @@ def main() -> None:
         f"{platform.python_version()}, torch {torch.__version__}, batch {arguments.batch}"
     )
     with tempfile.TemporaryDirectory() as work:
+        measure_speed(Path(work), arguments.batch, not arguments.no_compile)
         if arguments.to_accuracy:
             time_to_accuracy(arguments.corpus, arguments.to_accuracy, Path(work) / "run")
-        else:
-            measure_speed(Path(work), arguments.batch, not arguments.no_compile)
 
 
 if __name__ == "__main__":
