@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kaoiro.corpus.pictures import decode_picture
-from kaoiro.corpus.store import Corpus, check_metadata, checked_table
+from kaoiro.corpus.store import Corpus, check_metadata, checked_table, opened_parquet
 from kaoiro.errors import CorpusError, ImageError
-from kaoiro.files import kind_of
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.parallel import ordered_map
 
@@ -133,16 +132,8 @@ def open_row_groups(path: Path | str) -> RowGroups:
             no faces. Rows are checked as they are read.
     """
     path = Path(path)
-    if (kind := kind_of(path)) != "file":
-        what = {"folder": "is a folder", "missing": "does not exist"}.get(kind, "is not an ordinary file")
-        raise CorpusError(f"{path} {what}; a corpus is a Parquet file that `kaoiro data import` writes")
-    try:
-        with pq.ParquetFile(path) as file:
-            contents = file.metadata
-    except pa.ArrowInvalid as error:
-        raise CorpusError(f"{path} is not a readable Parquet file; make it again with `kaoiro data import`") from error
-    except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+    with opened_parquet(path) as file:
+        contents = file.metadata
     check_metadata(path, contents.metadata or {})
     if contents.num_rows == 0:
         raise CorpusError(f"{path} is a corpus without faces; import the corpus again")

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,18 +154,29 @@ def open_corpus(path: Path | str) -> Corpus:
             Kaoiro, or its contents break the format's rules.
     """
     path = Path(path)
+    with opened_parquet(path) as file:
+        check_metadata(path, file.schema_arrow.metadata or {})
+        table = file.read()
+    return Corpus(path, checked_table(path, table))
+
+
+@contextmanager
+def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a corpus's file for the block.
+
+    Raises:
+        CorpusError: the file is missing or is not Parquet, or reading it in the block fails.
+    """
     if (kind := kind_of(path)) != "file":
         what = {"folder": "is a folder", "missing": "does not exist"}.get(kind, "is not an ordinary file")
         raise CorpusError(f"{path} {what}; a corpus is a Parquet file that `kaoiro data import` writes")
     try:
         with pq.ParquetFile(path) as file:
-            check_metadata(path, file.schema_arrow.metadata or {})
-            table = file.read()
+            yield file
     except pa.ArrowInvalid as error:
         raise CorpusError(f"{path} is not a readable Parquet file; make it again with `kaoiro data import`") from error
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    return Corpus(path, checked_table(path, table))
 
 
 def write_corpus(path: Path, faces: Iterable[LabelledFace]) -> int:
