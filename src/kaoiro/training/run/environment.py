@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from kaoiro.errors import InputError
 from kaoiro.files import atomic_path, reported_writing
+from kaoiro.parallel import available_cores
 
 FILE_NAME: Final = "environment.json"
 
@@ -73,7 +74,7 @@ def run_record() -> dict[str, Any]:
         "host": platform.node(),
         "versions": _versions(),
         "platform": platform.platform(),
-        "cpu": {"name": _cpu_name(), "cores": os.cpu_count(), "usable": _usable_cores()},
+        "cpu": {"name": _cpu_name(), "cores": os.cpu_count(), "usable": available_cores()},
         "gpus": _gpus(),
         "threads": {
             "within_an_operation": torch.get_num_threads(),
@@ -140,11 +141,6 @@ def _cpu_name() -> str:
         return platform.processor()
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor())
-
-
-def _usable_cores() -> int | None:
-    # Only Linux tells which cores this process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _gpus() -> list[dict[str, Any]]:
