@@ -26,6 +26,61 @@ EIGHT: tuple[Expression, ...] = tuple(Expression)
 VOTE_NAMES: tuple[str, ...] = (*EIGHT, "unknown", "not-a-face")
 """What FERPlus raters could choose, in the order in which a stored corpus keeps their votes."""
 
+FER2013_NUMBERS: dict[int, Expression] = dict(enumerate(SEVEN))
+"""FER2013's column `emotion` (Goodfellow et al. 2013, https://arxiv.org/abs/1307.0414)."""
+
+RAF_DB_NUMBERS: dict[int, Expression] = {
+    1: Expression.SURPRISE,
+    2: Expression.FEAR,
+    3: Expression.DISGUST,
+    4: Expression.HAPPINESS,
+    5: Expression.SADNESS,
+    6: Expression.ANGER,
+    7: Expression.NEUTRAL,
+}
+"""RAF-DB's basic expressions (Li et al. 2017; the numbering is that of its `list_patition_label.txt`)."""
+
+AFFECTNET_NUMBERS: dict[int, Expression | None] = {
+    0: Expression.NEUTRAL,
+    1: Expression.HAPPINESS,
+    2: Expression.SADNESS,
+    3: Expression.SURPRISE,
+    4: Expression.FEAR,
+    5: Expression.DISGUST,
+    6: Expression.ANGER,
+    7: Expression.CONTEMPT,
+    8: None,  # none of these
+    9: None,  # uncertain
+    10: None,  # no face
+}
+"""AffectNet's `expression` (Mollahosseini et al. 2019, https://arxiv.org/abs/1708.03985); None for what names none."""
+
+CK_PLUS_NUMBERS: dict[int, Expression] = {
+    0: Expression.NEUTRAL,
+    1: Expression.ANGER,
+    2: Expression.CONTEMPT,
+    3: Expression.DISGUST,
+    4: Expression.FEAR,
+    5: Expression.HAPPINESS,
+    6: Expression.SADNESS,
+    7: Expression.SURPRISE,
+}
+"""CK+'s emotion files (Lucey et al. 2010, https://doi.org/10.1109/CVPRW.2010.5543262)."""
+
+EXPW_NUMBERS: dict[int, Expression] = dict(enumerate(SEVEN))
+"""ExpW's `label.lst` (Zhang et al. 2018, https://arxiv.org/abs/1609.06426): FER2013's order."""
+
+JAFFE_CODES: dict[str, Expression] = {
+    "AN": Expression.ANGER,
+    "DI": Expression.DISGUST,
+    "FE": Expression.FEAR,
+    "HA": Expression.HAPPINESS,
+    "NE": Expression.NEUTRAL,
+    "SA": Expression.SADNESS,
+    "SU": Expression.SURPRISE,
+}
+"""The two letters in the names of JAFFE's files (Lyons et al. 1998, https://doi.org/10.5281/zenodo.3451524)."""
+
 _SPELLINGS: dict[Expression, tuple[str, ...]] = {
     Expression.ANGER: ("anger", "angry", "ang", "an", "angriness"),
     Expression.DISGUST: ("disgust", "disgusted", "disgusting", "disgusts", "dis", "di"),

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from kaoiro.corpus.labelled_face import LabelledFace
 from kaoiro.corpus.schema import SCHEMA
 from kaoiro.corpus.store import open_corpus, write_corpus
 from kaoiro.errors import CorpusError
-from kaoiro.expressions import Expression
+from kaoiro.expressions import VOTE_NAMES, Expression
 
 COLOURS = np.random.default_rng(1).integers(0, 256, (48, 48, 3), np.uint8)
 
@@ -24,7 +25,7 @@ def encoded(pixels, form="PNG"):
 
 
 FACES = [
-    LabelledFace(encoded(COLOURS[..., 0]), "a.png", "x:1", Expression.CONTEMPT, tuple(range(10)), "train"),
+    LabelledFace(encoded(COLOURS[..., 0]), "a.png", "x:1", Expression.CONTEMPT, tuple(range(10)), "train", "film 1"),
     LabelledFace(encoded(COLOURS), "b.png", "x:2", Expression.ANGER, None, "test"),
     LabelledFace(encoded(COLOURS[..., 1]), "c.png", "x:3", None, (255, *[0] * 9), "train"),
     LabelledFace(encoded(COLOURS[..., 2]), "d.png", "x:4", Expression.NEUTRAL),
@@ -52,6 +53,7 @@ def test_columns(corpus):
             "split": face.split,
             "source": face.source,
             "sha256": hashlib.sha256(face.image_bytes).hexdigest(),
+            "group": face.group,
         }
         for face in FACES
     ]
@@ -59,7 +61,7 @@ def test_columns(corpus):
 
 def test_the_file_says_what_it_is(corpus, path):
     metadata = pq.read_schema(path).metadata
-    assert json.loads(metadata[b"kaoiro.corpus"])["version"] == 1
+    assert json.loads(metadata[b"kaoiro.corpus"])["version"] == 2
     assert json.loads(metadata[b"huggingface"])["info"]["features"]["image"] == {"_type": "Image"}
 
 
@@ -76,6 +78,31 @@ def test_labels_votes_sources(corpus):
     assert corpus.votes().dtype == np.uint8
     assert corpus.votes().tolist() == [list(range(10)), [0] * 10, [255, *[0] * 9], [0] * 10]
     assert corpus.sources() == ["x:1", "x:2", "x:3", "x:4"]
+
+
+def test_groups(corpus):
+    assert corpus.groups() == ["film 1", None, None, None]
+
+
+def test_numbers(path):
+    rows = [FACES[0], replace(FACES[1], numbers={"valence": 0.5})]
+    write_corpus(path, rows, numbers=("valence", "arousal"))
+    corpus = open_corpus(path)
+    assert corpus.extra_columns() == ("valence", "arousal")
+    np.testing.assert_array_equal(corpus.column("valence"), np.float32([np.nan, 0.5]))
+    assert np.isnan(corpus.column("arousal")).all()
+    features = json.loads(pq.read_schema(path).metadata[b"huggingface"])["info"]["features"]
+    assert features["valence"] == {"dtype": "float32", "_type": "Value"}
+
+
+def test_a_corpus_of_version_1(path):
+    """It has no groups; everything else is as it is today."""
+    write_corpus(path, FACES)
+    old = {b"kaoiro.corpus": json.dumps({"version": 1, "votes": VOTE_NAMES}).encode()}
+    pq.write_table(pq.read_table(path).drop_columns("group").replace_schema_metadata(old), path)
+    corpus = open_corpus(path)
+    assert corpus.groups() == [None] * 4
+    assert corpus.labels() == ["contempt", "anger", None, "neutral"]
 
 
 def test_splits(corpus):
@@ -182,7 +209,7 @@ def table(metadata=None, **columns):
     return pa.table(kept, pa.schema(fields, metadata or SCHEMA.metadata))
 
 
-NEWER = {b"kaoiro.corpus": json.dumps({"version": 2, "votes": []}).encode()}
+NEWER = {b"kaoiro.corpus": json.dumps({"version": 3, "votes": []}).encode()}
 SHUFFLED = {b"kaoiro.corpus": json.dumps({"version": 1, "votes": ["fear", "anger"]}).encode()}
 
 
@@ -190,7 +217,7 @@ SHUFFLED = {b"kaoiro.corpus": json.dumps({"version": 1, "votes": ["fear", "anger
     ("content", "message"),
     [
         (table({b"other": b""}), "is a Parquet file but not a corpus"),
-        (table(NEWER), "is a corpus of version 2, and this Kaoiro reads version 1"),
+        (table(NEWER), "is a corpus of version 3, and this Kaoiro reads versions up to 2"),
         (table({b"kaoiro.corpus": b"{"}), "metadata cannot be read"),
         (table({b"kaoiro.corpus": b"3"}), "metadata cannot be read"),
         (table(SHUFFLED), r"keeps its votes in another order \(fear, anger\)"),

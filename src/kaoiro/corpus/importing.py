@@ -1,14 +1,17 @@
 """Making a stored corpus out of labelled faces in a published layout."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kaoiro.corpus.labelled_face import LabelledFace, LeftOut
-from kaoiro.corpus.readers.class_folders import read_class_folders
-from kaoiro.corpus.readers.fer2013_csv import read_fer2013_csv
+from kaoiro.corpus.label_names import LabelNames
+from kaoiro.corpus.labelled_face import LabelledFace, LeftOut, Skipped
+from kaoiro.corpus.layouts import layout_of
+from kaoiro.corpus.readers.class_folders import CLASS_FOLDERS
+from kaoiro.corpus.readers.fer2013_csv import FER2013_CSV
+from kaoiro.corpus.readers.layout import ReadOptions
 from kaoiro.corpus.schema import SPLITS
 from kaoiro.corpus.splits import SetAside
 from kaoiro.corpus.store import write_corpus
@@ -21,35 +24,43 @@ class ImportSummary:
     """What an import has written.
 
     Attributes:
+        layout: the name of the source's layout.
         faces: the number of faces of each split that occurs, in the order of `SPLITS`; None, for faces
             without one, is last.
         left_out: the number of rows that could not be used.
+        skipped: the number of rows that are in order and have no place in a corpus, by the reason.
     """
 
+    layout: str
     faces: dict[str | None, int]
     left_out: int
+    skipped: dict[str, int]
 
 
 def import_corpus(
     source: Path,
     target: Path,
     *,
+    layout: str | None = None,
     ferplus: Path | None = None,
     skip_unknown: bool = False,
+    names: LabelNames | None = None,
     set_aside: SetAside | None = None,
     on_left_out: Callable[[LeftOut], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> ImportSummary:
-    """Read labelled faces and write them as a stored corpus; the layout is found by looking at the source.
+    """Read labelled faces and write them as a stored corpus.
 
     `target` appears, or is replaced, only when the whole source is read.
 
     Args:
-        source: a folder of class folders, or FER2013's CSV file.
+        source: a folder or file in one of the layouts of `kaoiro.corpus.layouts`.
         target: the Parquet file to write.
+        layout: the name of the source's layout; found by looking at the source where it is not given.
         ferplus: the FERPlus file with votes on the pictures of FER2013's CSV file.
-        skip_unknown: leave out folders that are not an expression, in place of raising.
+        skip_unknown: leave out class folders that are not an expression, in place of raising.
+        names: what labels mean, where the user has a map of their own.
         set_aside: which faces become `validation` and `test` where the source does not say so itself.
         on_left_out: is given each row that could not be used.
         on_note: is given each remark about the source.
@@ -68,33 +79,48 @@ def import_corpus(
         if kind_of(target) != "missing" and read.samefile(target):
             raise CorpusError(f"{target} is to be read, and would be overwritten; give another file to write")
 
-    faces: Generator[LabelledFace | LeftOut, None, None]
-    if source.is_dir():
-        if ferplus is not None:
-            raise CorpusError(f"FERPlus votes go with FER2013's CSV file, and {source} is a folder; give fer2013.csv")
-        faces = read_class_folders(source, skip_unknown=skip_unknown, on_note=on_note, on_progress=on_progress)
-    else:
-        if skip_unknown:
-            raise CorpusError(f"--skip-unknown is about class folders, and {source} is a file")
-        faces = read_fer2013_csv(source, ferplus, on_progress)
+    found = layout_of(source, layout)
+    if ferplus is not None and found is not FER2013_CSV:
+        raise CorpusError(
+            f"FERPlus votes go with FER2013's CSV file, and {source} has the layout {found.name}; give fer2013.csv"
+        )
+    if skip_unknown and found is not CLASS_FOLDERS:
+        raise CorpusError(f"--skip-unknown is about class folders, and {source} has the layout {found.name}")
+    options = ReadOptions(
+        ferplus=ferplus,
+        skip_unknown=skip_unknown,
+        names=names or LabelNames(),
+        on_note=on_note,
+        on_progress=on_progress,
+    )
+    reading = found.read(source, options)
 
     left_out = 0
     counts: Counter[str | None] = Counter()
+    skipped: Counter[str] = Counter()
 
     def usable() -> Iterator[LabelledFace]:
         nonlocal left_out
-        for face in faces:
-            if isinstance(face, LeftOut):
+        for row in reading.rows:
+            if isinstance(row, LeftOut):
                 left_out += 1
-                on_left_out(face)
+                on_left_out(row)
+            elif isinstance(row, Skipped):
+                skipped[row.why] += 1
             else:
-                if set_aside is not None:
-                    face = replace(face, split=set_aside.split_of(face.split, face.image_bytes))
-                counts[face.split] += 1
-                yield face
+                split = row.split if set_aside is None else set_aside.split_of(row.split, row.image_bytes)
+                counts[split] += 1
+                yield replace(row, split=split)
         if not counts:
             raise CorpusError(f"{source} has no usable faces" + (f": all {left_out} were left out" if left_out else ""))
 
-    with closing(faces):
-        write_corpus(target, usable())
-    return ImportSummary({split: counts[split] for split in (*SPLITS, None) if split in counts}, left_out)
+    with closing(reading.rows):
+        write_corpus(target, usable(), reading.numbers)
+    for why, count in skipped.items():
+        on_note(f"without a place in the corpus: {count:,} faces {why}")
+    return ImportSummary(
+        layout=found.name,
+        faces={split: counts[split] for split in (*SPLITS, None) if split in counts},
+        left_out=left_out,
+        skipped=dict(skipped),
+    )

@@ -1,6 +1,7 @@
 """One labelled face on its way from a source into a stored corpus."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kaoiro.expressions import Expression
 
@@ -16,6 +17,8 @@ class LabelledFace:
         label: the expression, or None where only votes exist.
         votes: ten counts from 0 to 255 in the order of `VOTE_NAMES`, or None.
         split: one of `SPLITS`, or None where the source has none.
+        group: what the face shares with others that must stay in one split (a subject, a sequence, a film), or None.
+        numbers: values of further columns, for example `valence`; a column that is not in it is null.
     """
 
     image_bytes: bytes
@@ -24,6 +27,8 @@ class LabelledFace:
     label: Expression | None
     votes: tuple[int, ...] | None = None
     split: str | None = None
+    group: str | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,18 @@ class LeftOut:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that is in order and has no place in a corpus, for example one that its corpus labels "uncertain".
+
+    Attributes:
+        why: the reason, in words that fit all rows of the kind: `labelled 'uncertain'`.
+    """
+
+    why: str
+
+
+Row = LabelledFace | LeftOut | Skipped
+"""What a reader gives for each row of its source."""

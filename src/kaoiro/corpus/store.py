@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kaoiro.corpus.labelled_face import LabelledFace
 from kaoiro.corpus.pictures import decode_picture
-from kaoiro.corpus.schema import FORMAT_VERSION, SCHEMA, SPLITS
+from kaoiro.corpus.schema import FORMAT_VERSION, READABLE_VERSIONS, SCHEMA, SPLITS, schema_with
 from kaoiro.errors import CorpusError, ImageError, InputError
 from kaoiro.expressions import EIGHT, VOTE_NAMES
 from kaoiro.files import atomic_path, check_target, kind_of
@@ -25,11 +25,9 @@ from kaoiro.parallel import ordered_map
 _ROW_GROUP_ROWS = 4096
 _ROW_GROUP_BYTES = 64 * 2**20
 # Encoded pictures and hashes do not shrink any further.
-_COMPRESSION = dict.fromkeys(("image.path", "label", "votes.list.element", "split", "source"), "zstd") | {
-    "image.bytes": "none",
-    "sha256": "none",
-}
-_REPEATING = ["label", "votes.list.element", "split"]
+_UNCOMPRESSED = {"image.bytes": "none", "sha256": "none"}
+_COMPRESSED = ("image.path", "label", "votes.list.element", "split", "source", "group")
+_REPEATING = ["label", "votes.list.element", "split", "group"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +112,11 @@ class Corpus:
         """Name the columns of numbers that the file has beside the schema's."""
         return tuple(name for name in self.table.column_names if name not in SCHEMA.names)
 
+    def groups(self) -> list[str | None]:
+        """Give what each face shares with others that must stay in one split, None where it has nothing."""
+        groups: list[str | None] = self.table["group"].to_pylist()
+        return groups
+
     def sources(self) -> list[str]:
         """Say of each face where it came from, for example `fer2013.csv:17`."""
         sources: list[str] = self.table["source"].to_pylist()
@@ -179,10 +182,27 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def write_corpus(path: Path, faces: Iterable[LabelledFace]) -> int:
+def write_corpus(path: Path, faces: Iterable[LabelledFace], numbers: Sequence[str] = ()) -> int:
     """Write faces as a corpus, in row groups as they come, and give their number.
 
     `path` appears, or is replaced, only when every face is written.
+
+    Args:
+        path: the Parquet file.
+        faces: the rows.
+        numbers: the columns of numbers that faces may have beside the usual ones, in their order.
+
+    Raises:
+        CorpusError: there are no faces, or the file cannot be written.
+    """
+    schema = schema_with(pa.field(name, pa.float32()) for name in numbers)
+    return write_tables(path, schema, (_table(group, schema) for group in _row_groups(faces)))
+
+
+def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write tables as the row groups of a corpus, and give the number of faces; empty ones are passed over.
+
+    `path` appears, or is replaced, only when every table is written.
 
     Raises:
         CorpusError: there are no faces, or the file cannot be written.
@@ -191,13 +211,16 @@ def write_corpus(path: Path, faces: Iterable[LabelledFace]) -> int:
         check_target(path)
     except InputError as error:
         raise CorpusError(str(error)) from error
+    numbers = [name for name in schema.names if name not in SCHEMA.names]
+    compression = dict.fromkeys((*_COMPRESSED, *numbers), "zstd") | _UNCOMPRESSED
     written = 0
     try:
         with atomic_path(path) as temporary:
-            with pq.ParquetWriter(temporary, SCHEMA, compression=_COMPRESSION, use_dictionary=_REPEATING) as writer:
-                for group in _row_groups(faces):
-                    writer.write_table(_table(group))
-                    written += len(group)
+            with pq.ParquetWriter(temporary, schema, compression=compression, use_dictionary=_REPEATING) as writer:
+                for table in tables:
+                    if len(table):
+                        writer.write_table(table)
+                    written += len(table)
             if written == 0:
                 raise CorpusError(f"there are no faces to write to {path}")
     except OSError as error:
@@ -218,7 +241,7 @@ def _row_groups(faces: Iterable[LabelledFace]) -> Iterable[list[LabelledFace]]:
         yield group
 
 
-def _table(faces: list[LabelledFace]) -> pa.Table:
+def _table(faces: list[LabelledFace], schema: pa.Schema) -> pa.Table:
     rows = [
         {
             "image": {"bytes": face.image_bytes, "path": face.name},
@@ -227,10 +250,12 @@ def _table(faces: list[LabelledFace]) -> pa.Table:
             "split": face.split,
             "source": face.source,
             "sha256": hashlib.sha256(face.image_bytes).hexdigest(),
+            "group": face.group,
+            **face.numbers,
         }
         for face in faces
     ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def check_metadata(path: Path, metadata: dict[bytes, bytes]) -> None:
@@ -247,9 +272,9 @@ def check_metadata(path: Path, metadata: dict[bytes, bytes]) -> None:
         votes = json.loads(note)["votes"]
     except (ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{path}: its `kaoiro.corpus` metadata cannot be read; import the corpus again") from error
-    if version != FORMAT_VERSION:
+    if version not in READABLE_VERSIONS:
         raise CorpusError(
-            f"{path} is a corpus of version {version!r}, and this Kaoiro reads version {FORMAT_VERSION}; "
+            f"{path} is a corpus of version {version!r}, and this Kaoiro reads versions up to {FORMAT_VERSION}; "
             "install a newer Kaoiro or import the corpus again"
         )
     if tuple(votes) != VOTE_NAMES:
@@ -265,6 +290,8 @@ def checked_table(path: Path, table: pa.Table) -> pa.Table:
 
     Columns of numbers beside the schema's are kept, others are dropped.
     """
+    if "group" not in table.column_names:  # version 1
+        table = table.append_column("group", pa.nulls(len(table), pa.string()))
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise CorpusError(f"{path} is a corpus without the column {missing[0]!r}; import the corpus again")
@@ -275,7 +302,7 @@ def checked_table(path: Path, table: pa.Table) -> pa.Table:
         raise CorpusError(f"{path} has two columns of the name {twice[0]!r}; give one of them another name")
     try:
         table = table.select(wanted)
-        table = table.cast(pa.schema([*SCHEMA, *extra], SCHEMA.metadata))
+        table = table.cast(schema_with(extra))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise CorpusError(f"{path} has columns of other types than a corpus; import the corpus again") from error
     if any(chunk.field("bytes").null_count for chunk in table["image"].chunks):

@@ -5,7 +5,12 @@ import pytest
 
 from kaoiro.corpus.labelled_face import LeftOut
 from kaoiro.corpus.readers.class_folders import read_class_folders
+from kaoiro.corpus.readers.layout import ReadOptions
 from kaoiro.errors import CorpusError
+
+
+def read(root, **options):
+    return read_class_folders(root, ReadOptions(**options)).rows
 
 
 @pytest.mark.parametrize(
@@ -22,7 +27,7 @@ from kaoiro.errors import CorpusError
 )
 def test_split_and_label_stand_on_the_path(tmp_path, save_picture, path, split, label):
     file = save_picture(path)
-    (face,) = read_class_folders(tmp_path)
+    (face,) = read(tmp_path)
     assert (face.split, face.label) == (split, label)
     assert (face.source, face.name) == (path, file.name)
     assert face.image_bytes == file.read_bytes()
@@ -32,7 +37,7 @@ def test_order_is_that_of_the_paths(tmp_path, save_picture):
     paths = ["sad/b.png", "anger/c.png", "sad/a.png", "anger/b/z.png"]
     for path in paths:
         save_picture(path)
-    assert [face.source for face in read_class_folders(tmp_path)] == sorted(paths)
+    assert [face.source for face in read(tmp_path)] == sorted(paths)
 
 
 def test_hidden_and_other_files_are_passed_over(tmp_path, save_picture):
@@ -46,7 +51,7 @@ def test_hidden_and_other_files_are_passed_over(tmp_path, save_picture):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"?")
-    assert [face.source for face in read_class_folders(tmp_path)] == ["happy/a.png"]
+    assert [face.source for face in read(tmp_path)] == ["happy/a.png"]
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path, save_picture):
@@ -54,7 +59,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path, save_picture):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "happy").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "root")
-    assert [face.source for face in read_class_folders(tmp_path / "root")] == ["happy/a.png"]
+    assert [face.source for face in read(tmp_path / "root")] == ["happy/a.png"]
 
 
 def test_broken_pictures_are_left_out(tmp_path, save_picture):
@@ -64,7 +69,7 @@ def test_broken_pictures_are_left_out(tmp_path, save_picture):
     (tmp_path / "happy" / "empty.png").touch()
     (tmp_path / "happy" / "lost.png").symlink_to(tmp_path / "nowhere.png")
     (tmp_path / "happy" / "text.png").write_text("no picture")
-    *bad, good = read_class_folders(tmp_path)
+    *bad, good = read(tmp_path)
     assert good.image_bytes == whole
     assert all(isinstance(left_out, LeftOut) for left_out in bad)
     # each is named by its path and has a reason of its own
@@ -79,7 +84,7 @@ def test_unknown_folder(tmp_path, save_picture):
     save_picture("happy/a.png")
     save_picture("train/holiday/a.png")
     with pytest.raises(CorpusError, match=r"train/holiday' has 1 picture and is not .*--skip-unknown"):
-        read_class_folders(tmp_path)
+        read(tmp_path)
 
 
 def test_skip_unknown(tmp_path, save_picture):
@@ -87,7 +92,7 @@ def test_skip_unknown(tmp_path, save_picture):
     save_picture("holiday/a.png")
     save_picture("holiday/b.png")
     notes = []
-    faces = read_class_folders(tmp_path, skip_unknown=True, on_note=notes.append)
+    faces = read(tmp_path, skip_unknown=True, on_note=notes.append)
     assert [face.source for face in faces] == ["happy/a.png"]
     assert notes == [f"left out the folder '{tmp_path}/holiday', not an expression, with its 2 pictures"]
 
@@ -96,7 +101,7 @@ def test_skip_unknown(tmp_path, save_picture):
 def test_pictures_outside_class_folders(tmp_path, save_picture, path):
     save_picture(path)
     with pytest.raises(CorpusError, match="move them into folders named by expression"):
-        read_class_folders(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +114,14 @@ def test_pictures_outside_class_folders(tmp_path, save_picture, path):
 def test_contradicting_folders(tmp_path, save_picture, path, message):
     save_picture(path)
     with pytest.raises(CorpusError, match=message):
-        read_class_folders(tmp_path)
+        read(tmp_path)
 
 
 def test_no_pictures(tmp_path):
     (tmp_path / "happy").mkdir()
     (tmp_path / "happy" / "notes.txt").touch()
     with pytest.raises(CorpusError, match="has no pictures in class folders"):
-        read_class_folders(tmp_path)
+        read(tmp_path)
 
 
 def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
@@ -125,7 +130,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(CorpusError, match=r"cannot read the folder .*: Permission denied"):
-        read_class_folders(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
@@ -135,13 +140,13 @@ def test_a_name_that_is_not_utf8(tmp_path, save_picture):
         file.rename(file.with_name(os.fsdecode(b"\xe9.png")))
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
-    (face,) = read_class_folders(tmp_path)
+    (face,) = read(tmp_path)
     assert face.source == "happy/\ufffd.png"
 
 
 def test_real_fer2013(fer2013_sample):
     folder, sample = fer2013_sample
-    faces = list(read_class_folders(folder))
+    faces = list(read(folder))
     names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
     assert sorted((face.label, face.split) for face in faces) == sorted(
         (names[label], "train" if usage == 0 else "test")

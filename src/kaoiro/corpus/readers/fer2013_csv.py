@@ -5,7 +5,7 @@ to 255, row by row, with spaces between) and `Usage`. The FERPlus file has one r
 `Usage`, `Image name` and ten counts of votes.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -15,11 +15,13 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kaoiro.corpus.labelled_face import LabelledFace, LeftOut
+from kaoiro.corpus.label_names import NO_EXPRESSION, LabelNames, Meaning
+from kaoiro.corpus.labelled_face import LabelledFace, LeftOut, Row, Skipped
 from kaoiro.corpus.pictures import encode_png
+from kaoiro.corpus.readers.layout import Layout, Reading, ReadOptions
 from kaoiro.corpus.splits import parse_split
 from kaoiro.errors import CorpusError
-from kaoiro.expressions import SEVEN, VOTE_NAMES, Expression
+from kaoiro.expressions import FER2013_NUMBERS, SEVEN, VOTE_NAMES
 from kaoiro.parallel import ordered_map
 
 SIDE: Final = 48
@@ -27,7 +29,7 @@ SIDE: Final = 48
 
 _FACE_COLUMNS = ("emotion", "pixels", "usage")
 _VOTE_COLUMNS = tuple("nf" if name == "not-a-face" else name for name in VOTE_NAMES)
-_EXPRESSION_BY_NUMBER = {str(number).encode(): expression for number, expression in enumerate(SEVEN)}
+_EXPRESSION_BY_NUMBER = {str(number): expression for number, expression in FER2013_NUMBERS.items()}
 _HEADER_LIMIT = 4096
 _PADDING = b' \t\r\n"'
 
@@ -55,7 +57,7 @@ class _Csv:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Lines:
     """A row's number from 0 and its line; with FERPlus, the votes' line too. Line numbers start at 1."""
 
     index: int
@@ -65,25 +67,22 @@ class _Row:
     votes_line: bytes | None = None
 
 
-def read_fer2013_csv(
-    path: Path, ferplus: Path | None = None, on_progress: Callable[[float], None] = lambda _: None
-) -> Generator[LabelledFace | LeftOut, None, None]:
+def read_fer2013_csv(path: Path, options: ReadOptions) -> Reading:
     """Read `fer2013.csv` row by row; a row that is wrong comes as `LeftOut`.
 
     Args:
         path: the CSV file. Its columns may come in any order.
-        ferplus: the FERPlus file with the votes on the same pictures, row by row.
-        on_progress: is told now and then which part of the file is read, from 0 to 1.
+        options: `ferplus` is the FERPlus file with the votes on the same pictures, row by row.
 
     Raises:
         CorpusError: a file cannot be read or is not such a CSV, or the two are not about the same pictures.
     """
     faces_csv = _read_header(path, _FACE_COLUMNS, "a FER2013 CSV file")
     votes_csv = None
-    if ferplus is not None:
-        votes_csv = _read_header(ferplus, ("usage", *_VOTE_COLUMNS), "a FERPlus CSV file (fer2013new.csv)")
-    rows = _rows(path, ferplus, on_progress)
-    return ordered_map(partial(_face_or_left_out, faces_csv, votes_csv), rows, ahead=64)
+    if options.ferplus is not None:
+        votes_csv = _read_header(options.ferplus, ("usage", *_VOTE_COLUMNS), "a FERPlus CSV file (fer2013new.csv)")
+    rows = _rows(path, options.ferplus, options.on_progress)
+    return Reading(ordered_map(partial(_face_or_left_out, options.names, faces_csv, votes_csv), rows, ahead=64))
 
 
 def _read_header(path: Path, wanted: tuple[str, ...], kind: str) -> _Csv:
@@ -101,7 +100,7 @@ def _read_header(path: Path, wanted: tuple[str, ...], kind: str) -> _Csv:
     return _Csv(path, {name: place for place, name in enumerate(names)})
 
 
-def _rows(path: Path, ferplus: Path | None, on_progress: Callable[[float], None]) -> Iterator[_Row]:
+def _rows(path: Path, ferplus: Path | None, on_progress: Callable[[float], None]) -> Iterator[_Lines]:
     size = path.stat().st_size
     read = 0
     votes = _numbered_lines(ferplus) if ferplus is not None else iter(())
@@ -113,7 +112,7 @@ def _rows(path: Path, ferplus: Path | None, on_progress: Callable[[float], None]
             )
         read += len(face[1])
         on_progress(read / size)
-        yield _Row(index, *face, *(vote or ()))
+        yield _Lines(index, *face, *(vote or ()))
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -130,13 +129,13 @@ def _not_blank(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     return ((number, line) for number, line in enumerate(file, 2) if not line.isspace())
 
 
-def _face_or_left_out(faces_csv: _Csv, votes_csv: _Csv | None, row: _Row) -> LabelledFace | LeftOut:
+def _face_or_left_out(names: LabelNames, faces_csv: _Csv, votes_csv: _Csv | None, row: _Lines) -> Row:
     where = f"{faces_csv.path}:{row.line_number}"
     name, votes = "", None
     try:
         fields = faces_csv.fields(row.line)
         split = _split(fields["usage"])
-        label = _label(fields["emotion"])
+        label = _label(fields["emotion"], names)
         pixels = _pixels(fields["pixels"])
     except _RowError as error:
         return LeftOut(where, str(error))
@@ -155,14 +154,16 @@ def _face_or_left_out(faces_csv: _Csv, votes_csv: _Csv | None, row: _Row) -> Lab
                 "the two files are not about the same pictures in the same order"
             )
         name = votes_fields.get("image name", b"").decode("utf-8", "replace")
+    if label is NO_EXPRESSION:
+        return Skipped(f"labelled {_quoted(fields['emotion'])}")
     # FERPlus leaves out the names of pictures that show no face.
     name = name or f"fer{row.index:07d}.png"
     source = f"{faces_csv.path.name}:{row.line_number}"
     return LabelledFace(encode_png(pixels), name, source, label, votes, split)
 
 
-def _label(emotion: bytes) -> Expression:
-    label = _EXPRESSION_BY_NUMBER.get(emotion)
+def _label(emotion: bytes, names: LabelNames) -> Meaning:
+    label = names.read(emotion.decode("utf-8", "replace"), _EXPRESSION_BY_NUMBER)
     if label is None:
         raise _RowError(f"the emotion {_quoted(emotion)} is not one of 0 to {len(SEVEN) - 1}")
     return label
@@ -198,3 +199,21 @@ def _pixels(text: bytes) -> NDArray[np.uint8]:
 def _quoted(text: bytes) -> str:
     shown = text.decode("utf-8", "replace")
     return repr(shown if len(shown) <= 20 else shown[:20] + "…")
+
+
+def _looks_like(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        _read_header(path, _FACE_COLUMNS, "")
+    except CorpusError:
+        return False
+    return True
+
+
+FER2013_CSV: Final = Layout(
+    "fer2013",
+    "FER2013: fer2013.csv (emotion,pixels,Usage), with FERPlus's fer2013new.csv or without",
+    looks_like=_looks_like,
+    read=read_fer2013_csv,
+)

@@ -1,0 +1,13 @@
+"""`kaoiro data`: everything about labelled faces. Each file here is one command."""
+
+import typer
+
+from kaoiro.cli.data.import_ import import_
+from kaoiro.cli.data.show import show
+from kaoiro.cli.data.synthetic import synthetic
+
+data_app = typer.Typer(help="Prepare labelled faces for training.", no_args_is_help=True)
+
+data_app.command("import")(import_)
+data_app.command()(show)
+data_app.command()(synthetic)

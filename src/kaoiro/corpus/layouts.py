@@ -1,0 +1,37 @@
+"""The published layouts that can be imported, and finding out which one a source has."""
+
+from pathlib import Path
+from typing import Final
+
+from kaoiro.corpus.readers.class_folders import CLASS_FOLDERS
+from kaoiro.corpus.readers.fer2013_csv import FER2013_CSV
+from kaoiro.corpus.readers.layout import Layout
+from kaoiro.errors import CorpusError
+
+LAYOUTS: Final[tuple[Layout, ...]] = (
+    FER2013_CSV,
+    CLASS_FOLDERS,
+)
+"""All layouts, in the order in which a source is held against them: those with clearer marks come first."""
+
+_BY_NAME = {layout.name: layout for layout in LAYOUTS}
+
+
+def layout_of(source: Path, name: str | None = None) -> Layout:
+    """Find a source's layout by looking at it.
+
+    Args:
+        source: a folder or a file that exists.
+        name: the layout on which the user insists, in place of looking.
+
+    Raises:
+        CorpusError: there is no layout of that name, or the source has none that is known.
+    """
+    if name is not None:
+        if name not in _BY_NAME:
+            raise CorpusError(f"there is no layout {name!r}; the layouts are {', '.join(_BY_NAME)}")
+        return _BY_NAME[name]
+    found = next((layout for layout in LAYOUTS if layout.looks_like(source)), None)
+    if found is None:
+        raise CorpusError(f"{source} has no layout that is known; give one with --layout, one of {', '.join(_BY_NAME)}")
+    return found
