@@ -65,10 +65,13 @@ CK_PLUS_NUMBERS: dict[int, Expression] = {
     6: Expression.SADNESS,
     7: Expression.SURPRISE,
 }
-"""CK+'s emotion files (Lucey et al. 2010, https://doi.org/10.1109/CVPRW.2010.5543262)."""
+"""CK+'s emotion files (Lucey et al. 2010, https://doi.org/10.1109/CVPRW.2010.5543262; the numbers are its ReadMe's)."""
+
+CK_PLUS_CSV_NUMBERS: dict[int, Expression] = dict(enumerate(EIGHT))
+"""The column `emotion` of Kaggle's `ckextended.csv`: FER2013's numbers, and 7 for contempt."""
 
 EXPW_NUMBERS: dict[int, Expression] = dict(enumerate(SEVEN))
-"""ExpW's `label.lst` (Zhang et al. 2018, https://arxiv.org/abs/1609.06426): FER2013's order."""
+"""ExpW's `label.lst` (Zhang et al. 2018, https://arxiv.org/abs/1609.06426; its readme): FER2013's order."""
 
 JAFFE_CODES: dict[str, Expression] = {
     "AN": Expression.ANGER,
