@@ -9,7 +9,7 @@ import kaoiro
 import kaoiro.corpus
 from kaoiro.cli.data import data_app
 from kaoiro.corpus.store import open_corpus
-from kaoiro.errors import CorpusError, InputError, MissingExtraError
+from kaoiro.errors import CorpusError, MissingExtraError
 
 ROW = "3," + " ".join(["128"] * 48 * 48) + ",Training"
 
@@ -66,29 +66,6 @@ def test_an_unusable_source_is_an_input_error(run, tmp_path):
 
 def test_bad_usage(run, source):
     assert run("import", source).exit_code == 2
-
-
-def test_show(run, source, tmp_path):
-    run("import", source, "-o", tmp_path / "c.parquet")
-    result = run("show", tmp_path / "c.parquet")
-    assert result.exit_code == 0
-    cells = [[word for word in line.split() if word.isalnum()] for line in result.stdout.splitlines()]
-    assert ["class", "train", "all"] in cells
-    assert ["happiness", "2", "2"] in cells
-    assert ["all", "2", "2"] in cells
-    assert "votes: none" in result.stdout
-    assert result.stdout.endswith(f"sheet: {tmp_path}/c_sheet.png\n")
-    with Image.open(tmp_path / "c_sheet.png") as sheet:
-        assert sheet.mode == "RGB"
-
-
-def test_show_draws_the_sheet_where_it_is_told(run, source, tmp_path):
-    run("import", source, "-o", tmp_path / "c.parquet")
-    run("show", tmp_path / "c.parquet", "--sheet", tmp_path / "new" / "sheet.jpg")
-    assert (tmp_path / "new" / "sheet.jpg").exists()
-    assert not (tmp_path / "c_sheet.png").exists()
-    with pytest.raises(InputError, match="cannot write"):
-        run("show", tmp_path / "c.parquet", "--sheet", tmp_path / "sheet.docx")
 
 
 def test_without_pyarrow(run, source, tmp_path, monkeypatch):

@@ -37,6 +37,20 @@ def test_the_choice_hangs_on_the_picture_alone(image, validation, test):
     assert shares.split_of(None, image) == shares.split_of("train", bytes(image))
 
 
+@given(st.binary(max_size=40), st.binary(max_size=40), st.text(max_size=9))
+def test_faces_of_one_group_go_the_same_way(image, other, group):
+    shares = SetAside(0.3, 0.3)
+    assert shares.split_of(None, image, group) == shares.split_of("train", other, group)
+
+
+def test_groups_go_different_ways():
+    assert {SetAside(0.3, 0.3).split_of(None, b"", f"subject {n}") for n in range(50)} == {
+        "train",
+        "validation",
+        "test",
+    }
+
+
 def test_shares_come_out_about_right():
     splits = Counter(SetAside(0.2, 0.1).split_of(None, bytes([n % 256, n // 256])) for n in range(10_000))
     assert splits["validation"] == pytest.approx(2000, abs=160)  # four standard deviations

@@ -25,10 +25,10 @@ def parse_split(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class SetAside:
-    """Sets a share of the training faces aside, by a number drawn from each picture's own bytes.
+    """Sets a share of the training faces aside, by a number drawn from each picture's own bytes, or from its group.
 
-    The same picture therefore goes the same way on every machine, in every order and wherever it is copied to, and each
-    class gives about its share.
+    The same picture therefore goes the same way on every machine, in every order and wherever it is copied to, faces of
+    one group stay together, and each class gives about its share.
 
     Args:
         validation: share that becomes `validation`, 0 to below 1.
@@ -47,16 +47,22 @@ class SetAside:
                 f"the shares for validation ({self.validation}) and test ({self.test}) must leave faces to train on"
             )
 
-    def split_of(self, split: str | None, image_bytes: bytes) -> str | None:
+    def split_of(self, split: str | None, image_bytes: bytes, group: str | None = None) -> str | None:
         """Give the split of a face that the source has put into `split`.
 
         Faces of `validation` and `test` stay there. Faces without a split become `train`, unless they are set aside or
         both shares are zero.
+
+        Args:
+            split: the source's.
+            image_bytes: the picture as an encoded file.
+            group: what it shares with others that must stay in one split.
         """
         if split in ("validation", "test") or not (self.validation or self.test):
             return split
         # Not the plain hash of the bytes, which a corpus keeps for other uses.
-        draw = int.from_bytes(hashlib.sha256(b"split:" + image_bytes).digest()[:8]) / 2**64
+        drawn_from = b"split:" + image_bytes if group is None else b"group:" + group.encode()
+        draw = int.from_bytes(hashlib.sha256(drawn_from).digest()[:8]) / 2**64
         if draw < self.test:
             return "test"
         return "validation" if draw < self.test + self.validation else "train"

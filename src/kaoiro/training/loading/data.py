@@ -54,7 +54,7 @@ class FacesInMemory(Dataset[Batch]):
 
 
 class FaceData(L.LightningDataModule):
-    """The `train` and `validation` splits of a stored corpus.
+    """The `train` and `validation` splits of a stored corpus, or its folds.
 
     Batch k of an epoch depends on the seed and the epoch's number alone. Several processes share its faces, so that
     together they take the steps of one process with their batches put together.
@@ -62,6 +62,8 @@ class FaceData(L.LightningDataModule):
     Args:
         corpus: a Parquet file made by `kaoiro data import`.
         batch_size: faces a training step, for each process.
+        validation_fold: validate on this fold of the corpus's training faces and train on the others, in place of the
+            two splits; `kaoiro data split --folds 5` numbers them from 0 to 4.
         shuffle: false trains on the faces in the corpus's order.
         sampling: `uniform` takes every face once an epoch. `balanced` draws as many faces with replacement, each class
             as often as the others. A mapping, for example `{disgust: 4}`, draws the faces of an expression that many
@@ -89,6 +91,7 @@ class FaceData(L.LightningDataModule):
         self,
         corpus: Path,
         batch_size: int = 128,
+        validation_fold: int | None = None,
         shuffle: bool = True,
         sampling: Sampling = "uniform",
         drop_last: bool = True,
@@ -109,8 +112,11 @@ class FaceData(L.LightningDataModule):
         _check_numbers(batch_size, shuffle_megabytes)
         _check_workers(num_workers, prefetch_factor, persistent_workers)
         _check_sampling(sampling, shuffle)
+        if validation_fold is not None and validation_fold < 0:
+            raise InputError(f"validation_fold must be at least 0, not {validation_fold}")
         self.corpus = corpus
         self.batch_size = batch_size
+        self.validation_fold = validation_fold
         self.shuffle = shuffle
         self.sampling = sampling
         self.drop_last = drop_last
@@ -141,13 +147,19 @@ class FaceData(L.LightningDataModule):
         are left out, and `class_weight_sums` by head how much of the training faces' weight each output has.
 
         Raises:
-            CorpusError: the corpus cannot be read, lacks a split, or does not have what a head is trained on.
+            CorpusError: the corpus cannot be read, lacks a split or the fold, or does not have what a head is trained
+                on.
             InputError: the sampling names an expression that the head does not know.
         """
         if self._train is not None:
             return
         stored = open_row_groups(self.corpus)
-        rows = survey(stored, self.heads, only_seen_as_faces={"train": self.only_usable, "validation": False})
+        rows = survey(
+            stored,
+            self.heads,
+            only_seen_as_faces={"train": self.only_usable, "validation": False},
+            validation_fold=self.validation_fold,
+        )
         train, validation = rows["train"], rows["validation"]
         if not any(train.sizes):
             raise CorpusError(self._nothing_fit(train.left_out))
@@ -156,7 +168,10 @@ class FaceData(L.LightningDataModule):
             self._hold_in_memory(stored, train, validation)
         else:
             self._read_from_disk(stored, train, validation)
-        self.description = f"{self.train_faces:,} training faces and {self.validation_faces:,} for validation, {where}"
+        fold = "" if self.validation_fold is None else f" (fold {self.validation_fold})"
+        self.description = (
+            f"{self.train_faces:,} training faces and {self.validation_faces:,} for validation{fold}, {where}"
+        )
 
     @property
     def train_faces(self) -> int:
@@ -275,6 +290,7 @@ class FaceData(L.LightningDataModule):
             seed=self.seed,
             plan={
                 "faces": self.train_faces,
+                "validation fold": self.validation_fold,
                 "global batch size": self.batch_size * trainer.world_size,
                 "seed": self.seed,
                 "shuffle": self.shuffle,

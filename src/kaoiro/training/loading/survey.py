@@ -14,6 +14,7 @@ from kaoiro.corpus.row_groups import RowGroups
 from kaoiro.corpus.store import Corpus
 from kaoiro.errors import CorpusError
 from kaoiro.training.heads import HeadConfig, Targets, head_targets
+from kaoiro.training.loading.folds import Folds
 from kaoiro.training.loading.usable import seen_as_faces
 
 
@@ -40,7 +41,11 @@ class SplitRows:
 
 
 def survey(
-    stored: RowGroups, heads: Mapping[str, HeadConfig], *, only_seen_as_faces: Mapping[str, bool]
+    stored: RowGroups,
+    heads: Mapping[str, HeadConfig],
+    *,
+    only_seen_as_faces: Mapping[str, bool],
+    validation_fold: int | None = None,
 ) -> dict[str, SplitRows]:
     """Look through the rows of some splits, a row group at a time.
 
@@ -48,17 +53,25 @@ def survey(
         stored: the corpus.
         heads: what is learnt.
         only_seen_as_faces: the splits, and of each whether faces that `seen_as_faces` does not find are left out.
+        validation_fold: take the training faces of this fold for the split `validation`, and those of the other folds
+            for `train`.
 
     Raises:
-        CorpusError: the corpus breaks the format's rules, lacks a split, or does not have what a head is trained on.
+        CorpusError: the corpus breaks the format's rules, lacks a split or the fold, or does not have what a head is
+            trained on.
     """
     gathered = {split: _Gathered(split, heads, only_seen) for split, only_seen in only_seen_as_faces.items()}
+    folds = None if validation_fold is None else Folds(validation_fold)
     all_splits: set[str] = set()
     for group in range(len(stored)):
         corpus = stored.without_pictures(group)
+        if folds is not None:
+            corpus = folds.as_splits(corpus)
         all_splits.update(corpus.splits())
         for split in gathered.values():
             split.add(corpus)
+    if folds is not None:
+        folds.check(stored.path)
     for name in gathered:
         if name not in all_splits:
             # `select` refuses with the line that says which splits there are.
