@@ -229,13 +229,30 @@ def test_pictures_above_the_limit_are_refused_before_they_are_decoded(monkeypatc
         decode_image(data)
 
 
-def test_pillows_own_limit_neither_warns_nor_refuses(monkeypatch):
+@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
+def test_pillows_own_limit_neither_warns_nor_refuses(monkeypatch, format_):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    data = encoded(Image.new("L", (200, 100)), "PNG")
+    data = encoded(Image.new("L", (200, 100)), format_)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode_image(data).shape == (100, 200, 3)
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_damaged_tiffs_are_refused_without_a_word_of_pillows():
+    """Many ways of being damaged: each gives pixels or our own error, never a warning (an error in these tests)."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    whole = encoded(Image.fromarray(noise), "TIFF")
+    tags = int.from_bytes(whole[4:8], "little")
+    refused = 0
+    for place in range(tags, len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0b101
+        try:
+            decode_image(bytes(damaged))
+        except ImageError:
+            refused += 1
+    assert refused > 20
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 import io
 import struct
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +111,11 @@ def decode_image(data: bytes, name: str | Path = "<bytes>") -> NDArray[np.uint8]
 
 def rgb_from_pillow(picture: Image.Image) -> NDArray[np.uint8]:
     """Turn a Pillow picture of any mode into upright `uint8 (H, W, 3)` RGB, as `load_image` describes."""
-    picture.load()
+    if picture.format == "TIFF":  # its reader holds the size against Pillow's limit once more
+        with _our_own_limit(is_tiff=True):
+            picture.load()
+    else:
+        picture.load()
     orientation = _orientation(picture)  # after loading: Pillow's TIFF reader turns the picture itself
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         gray = _eight_bits(np.asarray(picture))
@@ -164,22 +171,33 @@ def _unreadable(name: str | Path, reason: str) -> ImageError:
 
 
 def _open_with_pillow(data: bytes, name: str | Path) -> Image.Image:
-    """Read a picture's header, under our own size limit: Pillow's is a global, and warns before it
-    refuses."""
+    """Read a picture's header."""
     Image.init()
     formats = tuple(known for known in _FORMATS if known in Image.OPEN)
-    with _pillow_limit_lock:
-        pillow_limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            picture = Image.open(io.BytesIO(data), formats=formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = pillow_limit
+    with _our_own_limit(is_tiff=data[:2] in (b"II", b"MM")):
+        picture = Image.open(io.BytesIO(data), formats=formats)
     width, height = picture.size
     if width * height > PIXEL_LIMIT:
         limit = PIXEL_LIMIT // 1_000_000
         raise _unreadable(name, f"its {width} × {height} pixels exceed the limit of {limit} megapixels")
     return picture
+
+
+@contextmanager
+def _our_own_limit(is_tiff: bool) -> Iterator[None]:
+    """Lift Pillow's size limit, which warns before it refuses, and silence what it remarks on damaged TIFFs.
+
+    One thread at a time, since the state of both is the whole process's.
+    """
+    with _pillow_limit_lock, warnings.catch_warnings() if is_tiff else nullcontext():
+        if is_tiff:
+            warnings.simplefilter("ignore", UserWarning)
+        pillow_limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = pillow_limit
 
 
 def _orientation(picture: Image.Image) -> int:
