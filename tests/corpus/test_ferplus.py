@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kaoiro.corpus.ferplus import majority, vote_distribution, without_outliers
+from kaoiro.corpus.ferplus import (
+    LABEL_RULES,
+    authors_distribution,
+    clear_majority,
+    majority,
+    multi_label,
+    plurality,
+    vote_distribution,
+    without_outliers,
+)
 from kaoiro.expressions import EIGHT, VOTE_NAMES
 
 VOTES = hnp.arrays(np.uint8, (5, 10), elements=st.integers(0, 10))
@@ -100,8 +109,97 @@ def test_outliers_are_single_votes(votes):
     assert (votes == before).all()
 
 
+@pytest.mark.parametrize(
+    ("votes", "clear", "most"),
+    [
+        (row(happiness=6, neutral=4), "happiness", "happiness"),
+        (row(happiness=5, neutral=3, sadness=1, anger=1), None, "happiness"),  # five are no more than half of ten
+        (row(happiness=5, neutral=5), None, None),
+        (row(fear=3, sadness=2, anger=2, unknown=2, neutral=1), None, "fear"),
+        (row(fear=3, unknown=3, sadness=2, anger=2), None, None),  # a tie with "unknown" is a tie
+        (row(unknown=8, fear=2), None, None),
+        (row(not_a_face=4, fear=3, anger=3), None, None),
+        (row(contempt=1), "contempt", "contempt"),
+        (row(), None, None),
+    ],
+)
+def test_clear_majority_and_plurality(votes, clear, most):
+    for rule, name in ((clear_majority, clear), (plurality, most)):
+        assert rule(np.array([votes], np.uint8)).tolist() == [-1 if name is None else EIGHT.index(name)]
+
+
+@given(VOTES)
+def test_the_rules_differ_in_how_many_faces_they_label_and_not_in_how(votes):
+    votes = votes[votes.sum(axis=1) > 1]  # a single vote alone is a clear majority, and an outlier
+    for strict, lax in (("clear-majority", "majority"), ("majority", "plurality")):
+        labels, more = LABEL_RULES[strict](votes), LABEL_RULES[lax](votes)
+        assert (labels[labels >= 0] == more[labels >= 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("votes", "shares"),
+    [
+        (row(happiness=10), {"happiness": 1}),
+        # 8 of 10 are three quarters: the two votes for fear are not taken any more
+        (row(happiness=8, fear=2), {"happiness": 1}),
+        (row(happiness=6, neutral=3, fear=1), {"happiness": 6 / 9, "neutral": 3 / 9}),  # the single vote goes
+        (row(happiness=4, neutral=4, fear=2), {"happiness": 0.5, "neutral": 0.5}),
+        (row(happiness=4, neutral=2, sadness=2, fear=2), {}),  # more than three
+        (row(happiness=4, neutral=3, unknown=3), {"happiness": 4 / 7, "neutral": 3 / 7}),
+        (row(happiness=6, unknown=4), {"happiness": 1}),
+        (row(happiness=5, unknown=5), {}),  # half is not enough
+        (row(happiness=4, unknown=6), {}),
+        (row(not_a_face=10), {}),
+        (row(happiness=3, anger=3, unknown=2, not_a_face=2), {"happiness": 0.5, "anger": 0.5}),
+        # "unknown" is no fourth choice where it comes up with others
+        (row(happiness=3, unknown=2, anger=2, neutral=2), {"happiness": 3 / 7, "anger": 2 / 7, "neutral": 2 / 7}),
+        (row(happiness=1, anger=1, fear=1), {}),  # single votes only
+        (row(), {}),
+    ],
+)
+def test_the_authors_distribution(votes, shares):
+    expected = [shares.get(name, 0) for name in EIGHT]
+    assert authors_distribution(np.array([votes], np.uint8))[0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("votes", "names"),
+    [
+        (row(happiness=10), {"happiness"}),
+        (row(happiness=7, neutral=3), {"happiness", "neutral"}),  # exactly 30 %
+        (row(happiness=8, neutral=2), {"happiness"}),
+        (row(happiness=5, neutral=3, sadness=1, anger=1), {"happiness", "neutral"}),  # 3 of the 8 that are left
+        (row(happiness=4, sadness=2, anger=2, fear=2), set()),  # 40 % are not more than half
+        (row(happiness=5, unknown=5), {"happiness"}),  # a tie is no lead
+        (row(happiness=4, unknown=6), set()),
+        (row(happiness=4, neutral=3, unknown=3), {"happiness", "neutral"}),
+        (row(happiness=1, anger=1), set()),
+        (row(), set()),
+    ],
+)
+def test_several_labels(votes, names):
+    labels = multi_label(np.array([votes], np.uint8))
+    assert labels.dtype == bool
+    assert {name for name, is_right in zip(EIGHT, labels[0], strict=True) if is_right} == names
+
+
+@given(VOTES)
+def test_what_the_authors_train_on(votes):
+    distribution = authors_distribution(votes)
+    assert distribution.dtype == np.float32
+    assert np.isin(distribution.sum(axis=1).round(5), (0, 1)).all()
+    # What has the majority is likeliest, and among several labels.
+    answers = majority(votes)
+    faces = np.flatnonzero(answers >= 0)
+    assert (distribution.argmax(axis=1)[faces] == answers[faces]).all()
+    assert multi_label(votes)[faces, answers[faces]].all()
+
+
 def test_many_votes_do_not_overflow():
-    assert majority(np.array([[255, 200] + [0] * 8], np.uint8)).tolist() == [0]
+    for rule in LABEL_RULES.values():
+        assert rule(np.array([[255, 200] + [0] * 8], np.uint8)).tolist() == [0]
+    assert authors_distribution(np.array([[200, 200] + [0] * 8], np.uint8))[0, :2].tolist() == [0.5, 0.5]
+    assert multi_label(np.array([[255, 200] + [0] * 8], np.uint8)).sum() == 2
     distribution, weight = vote_distribution(np.array([[200, 200] + [0] * 8], np.uint8))
     assert distribution[0, :2].tolist() == [0.5, 0.5]
     assert weight.tolist() == [1]

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kaoiro.corpus.ferplus import LABEL_RULES, LabelRule, label_by_votes
 from kaoiro.corpus.label_names import LabelNames
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut, Skipped
 from kaoiro.corpus.layouts import layout_of
@@ -43,6 +44,7 @@ def import_corpus(
     *,
     layout: str | None = None,
     ferplus: Path | None = None,
+    votes_as_label: LabelRule | None = None,
     skip_unknown: bool = False,
     names: LabelNames | None = None,
     set_aside: SetAside | None = None,
@@ -59,6 +61,8 @@ def import_corpus(
         target: the Parquet file to write.
         layout: the name of the source's layout; found by looking at the source where it is not given.
         ferplus: the FERPlus file with votes on the pictures of FER2013's CSV file.
+        votes_as_label: the rule by which the votes become the label, in place of the label that the source gives; a
+            face without votes, or without a winner by that rule, has none then.
         skip_unknown: leave out class folders that are not an expression, in place of raising.
         names: what labels mean, where the user has a map of their own.
         set_aside: which faces become `validation` and `test` where the source does not say so itself.
@@ -69,6 +73,8 @@ def import_corpus(
     Raises:
         CorpusError: the source cannot be used or has no usable face, or the target cannot be written.
     """
+    if votes_as_label is not None and votes_as_label not in LABEL_RULES:
+        raise CorpusError(f"--votes-as-label {votes_as_label!r} is not one of {', '.join(LABEL_RULES)}")
     for read in (source, ferplus):
         if read is None:
             continue
@@ -98,9 +104,10 @@ def import_corpus(
     left_out = 0
     counts: Counter[str | None] = Counter()
     skipped: Counter[str] = Counter()
+    with_votes = labelled = 0
 
     def usable() -> Iterator[LabelledFace]:
-        nonlocal left_out
+        nonlocal left_out, with_votes, labelled
         for row in reading.rows:
             if isinstance(row, LeftOut):
                 left_out += 1
@@ -108,9 +115,14 @@ def import_corpus(
             elif isinstance(row, Skipped):
                 skipped[row.why] += 1
             else:
-                split = row.split if set_aside is None else set_aside.split_of(row.split, row.image_bytes)
+                split = row.split if set_aside is None else set_aside.split_of(row.split, row.image_bytes, row.group)
                 counts[split] += 1
-                yield replace(row, split=split)
+                with_votes += row.votes is not None
+                label = row.label if votes_as_label is None else label_by_votes(row.votes, votes_as_label)
+                labelled += label is not None
+                yield replace(row, split=split, label=label)
+        if counts and votes_as_label is not None and not with_votes:
+            raise CorpusError(f"{source} has no votes, and --votes-as-label {votes_as_label} reads labels from them")
         if not counts:
             raise CorpusError(f"{source} has no usable faces" + (f": all {left_out} were left out" if left_out else ""))
 
@@ -118,6 +130,8 @@ def import_corpus(
         write_corpus(target, usable(), reading.numbers)
     for why, count in skipped.items():
         on_note(f"without a place in the corpus: {count:,} faces {why}")
+    if with_votes and not labelled and votes_as_label is None:
+        on_note("the faces have votes and no labels; --votes-as-label majority takes labels from the votes")
     return ImportSummary(
         layout=found.name,
         faces={split: counts[split] for split in (*SPLITS, None) if split in counts},

@@ -3,13 +3,31 @@
 from pathlib import Path
 from typing import Final
 
+from kaoiro.corpus.readers.affectnet import AFFECTNET
+from kaoiro.corpus.readers.ck_plus import CK_PLUS
 from kaoiro.corpus.readers.class_folders import CLASS_FOLDERS
+from kaoiro.corpus.readers.expw import EXPW
 from kaoiro.corpus.readers.fer2013_csv import FER2013_CSV
+from kaoiro.corpus.readers.ferplus_folders import FERPLUS_FOLDERS
+from kaoiro.corpus.readers.hugging_face import HUGGING_FACE
+from kaoiro.corpus.readers.jaffe import JAFFE
 from kaoiro.corpus.readers.layout import Layout
+from kaoiro.corpus.readers.picture_list import PICTURE_LIST
+from kaoiro.corpus.readers.raf_db import RAF_DB
+from kaoiro.corpus.readers.sfew import SFEW
 from kaoiro.errors import CorpusError
 
 LAYOUTS: Final[tuple[Layout, ...]] = (
+    RAF_DB,
+    AFFECTNET,
+    EXPW,
+    CK_PLUS,
+    SFEW,
+    JAFFE,
     FER2013_CSV,
+    FERPLUS_FOLDERS,
+    HUGGING_FACE,
+    PICTURE_LIST,
     CLASS_FOLDERS,
 )
 """All layouts, in the order in which a source is held against them: those with clearer marks come first."""

@@ -1,12 +1,15 @@
 """`kaoiro data import`: make a corpus out of labelled faces."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kaoiro.cli.data.progress import messages_console, progress_bar
 from kaoiro.cli.extras import extra_needed
+
+if TYPE_CHECKING:
+    from kaoiro.corpus.ferplus import LabelRule
 
 
 def import_(
@@ -24,6 +27,12 @@ def import_(
     ] = None,
     ferplus: Annotated[
         Path | None, typer.Option(help="FERPlus's fer2013new.csv: votes on the pictures of fer2013.csv.")
+    ] = None,
+    votes_as_label: Annotated[
+        str | None,
+        typer.Option(
+            help="Take labels from the votes: majority (by the rule of FERPlus's authors), clear-majority or plurality."
+        ),
     ] = None,
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out folders whose name is not an expression.")
@@ -54,6 +63,7 @@ def import_(
             output,
             layout=layout,
             ferplus=ferplus,
+            votes_as_label=cast("LabelRule | None", votes_as_label),
             skip_unknown=skip_unknown,
             names=parse_label_map(label_map or []),
             set_aside=SetAside(validation, test),

@@ -76,8 +76,8 @@ def read_picture(picture: PictureFile) -> LabelledFace | LeftOut:
     where = path_text(picture.file)
     try:
         encoded = picture.file.read_bytes()
-    except OSError as error:
-        return LeftOut(where, f"cannot be read ({error.strerror})")
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        return LeftOut(where, f"cannot be read ({getattr(error, 'strerror', None) or error})")
     try:
         decode_image(encoded, where)
     except ImageError as error:
