@@ -64,9 +64,7 @@ def test_columns_replaced_and_added(source, tmp_path):
 
 def test_an_older_corpus_becomes_one_of_today(source, tmp_path):
     note = pq.read_schema(source).metadata[b"kaoiro.corpus"]
-    old = {b"kaoiro.corpus": note.replace(b"\"version\": 2", b"\"version\": 1")}
-        b"kaoiro.corpus": pq.read_schema(source).metadata[b"kaoiro.corpus"].replace(b'"version": 2', b'"version": 1')
-    }
+    old = {b"kaoiro.corpus": note.replace(b'"version": 2', b'"version": 1')}
     pq.write_table(pq.read_table(source).drop_columns("group").replace_schema_metadata(old), source)
     rewrite_corpus(source, tmp_path / "out.parquet")
     schema = pq.read_schema(tmp_path / "out.parquet")

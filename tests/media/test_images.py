@@ -8,7 +8,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from kaoiro.errors import ImageError, InputError
 from kaoiro.media import images
-from kaoiro.media.images import as_rgb, decode_image, load_image, save_image
+from kaoiro.media.images import as_rgb, decode_image, load_image, read_header, save_image
 
 ORIENTATION = 0x0112
 UPRIGHT = np.zeros((24, 40, 3), np.uint8)
@@ -237,6 +237,37 @@ def test_pillows_own_limit_neither_warns_nor_refuses(monkeypatch, format_):
         warnings.simplefilter("error")
         assert decode_image(data).shape == (100, 200, 3)
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+def test_the_header_has_the_size_of_the_decoded_picture(format_, orientation):
+    picture, exif = turned(orientation)
+    header = read_header(encoded(picture, format_, exif=exif))
+    assert (header.height, header.width) == UPRIGHT.shape[:2]
+    assert (header.format, header.is_grey) == (format_, False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_grey"), [("L", True), ("1", True), ("LA", True), ("I;16", True), ("P", False), ("RGBA", False)]
+)
+def test_the_header_tells_grey_from_colour(mode, is_grey):
+    assert read_header(encoded(Image.new(mode, (3, 2)), "PNG")).is_grey == is_grey
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+def test_only_the_header_is_read(format_):
+    data = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (31, 17, 3), np.uint8)), format_)
+    header = read_header(data[: len(data) * 3 // 4])
+    assert (header.width, header.height) == (17, 31)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\0", encoded(Image.new("L", (9, 9)), "PNG")[:20], b"text" * 9]
+)
+def test_what_has_no_header(data):
+    with pytest.raises(ImageError, match="cannot read 'a'"):
+        read_header(data, "a")
 
 
 def test_damaged_tiffs_are_refused_without_a_word_of_pillows():

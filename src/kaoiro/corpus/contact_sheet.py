@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kaoiro.corpus.picture_sizes import picture_size
 from kaoiro.corpus.row_groups import Pictures, RowGroups
 from kaoiro.corpus.summary import Summary
 from kaoiro.errors import CorpusError, ImageError
+from kaoiro.media.images import read_header
 from kaoiro.parallel import available_cores
 
 FACE_SIDE: Final = 72
@@ -118,9 +118,10 @@ def _evenly(rows: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
 
 def _sizes(pictures: Pictures) -> list[tuple[int, int]]:
     try:
-        return [
-            picture_size(encoded.as_py(), source.as_py())
+        headers = [
+            read_header(encoded.as_py(), source.as_py())
             for encoded, source in zip(pictures.encoded, pictures.sources, strict=True)
         ]
     except ImageError as error:
         raise CorpusError(f"{pictures.path}: {error}; import the corpus again") from error
+    return [(header.width, header.height) for header in headers]

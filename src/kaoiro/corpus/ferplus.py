@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kaoiro.expressions import EIGHT, Expression
+from kaoiro.expressions import EIGHT, VOTE_NAMES, Expression
 
 LabelRule = Literal["majority", "clear-majority", "plurality"]
 """A rule by which votes become one label."""
@@ -175,3 +175,17 @@ def multi_label(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float32]:
     total = counts.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0), np.float32)
+
+
+def seen_as_faces(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find the faces that no more than half of the raters took for something else.
+
+    Args:
+        votes: `uint8 (n, 10)` in the order of `VOTE_NAMES`; a face without votes has zeros.
+
+    Returns:
+        `bool (n,)`, true where nobody voted.
+    """
+    no_face = votes[:, VOTE_NAMES.index("not-a-face")].astype(np.int64)
+    seen: NDArray[np.bool_] = 2 * no_face <= votes.sum(axis=1, dtype=np.int64)
+    return seen

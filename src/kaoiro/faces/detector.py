@@ -39,6 +39,7 @@ _OVERLAP_LIMIT = 0.3
 
 _Faces = NDArray[np.float64]
 """`(n, 15)`: left, top, width, height, five landmarks' x and y, score; in pixels of the picture."""
+_SCORE = 14
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,14 @@ class FaceDetector:
 
         largest_first = np.argsort(-found[:, 2] * found[:, 3], kind="stable")
         return [_detection(face) for face in found[largest_first]]
+
+    def scores_at(self, image: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
+        """Search `uint8 (H, W, 3)` RGB once, with its long side scaled to `side` pixels.
+
+        Returns:
+            The detection scores of what was found, each 0 to 1.
+        """
+        return np.asarray(self._look(image, side)[:, _SCORE])
 
     def _look(self, image: NDArray[np.uint8], side: int) -> _Faces:
         """Search the picture with its long side scaled to `side` pixels."""

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,8 @@ _DECODING_ERRORS: Final = (
     struct.error,
 )
 
+_GREY_MODES: Final = ("1", "L", "LA", "La", "I", "F")
+
 _pillow_limit_lock = threading.Lock()
 
 
@@ -87,16 +90,53 @@ def decode_image(data: bytes, name: str | Path = "<bytes>") -> NDArray[np.uint8]
     Raises:
         ImageError: the bytes are empty, no picture, damaged, cut short, or larger than `PIXEL_LIMIT`.
     """
+    with _decoding(data, name), _open_with_pillow(data, name) as picture:
+        if picture.format in ("JPEG", "MPO") and picture.mode in ("RGB", "L"):
+            # OpenCV decodes these twice as fast as Pillow, to the same pixels.
+            rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+            if rgb is not None:
+                return _upright(np.asarray(rgb, np.uint8), _orientation(picture))
+        return rgb_from_pillow(picture)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHeader:
+    """What a picture's file says of it before any pixel is decoded.
+
+    Attributes:
+        width: of the upright picture, in pixels.
+        height: of the upright picture, in pixels.
+        is_grey: has it no colours.
+        format: as Pillow names it, for example `JPEG`.
+    """
+
+    width: int
+    height: int
+    is_grey: bool
+    format: str
+
+
+def read_header(data: bytes, name: str | Path = "<bytes>") -> PictureHeader:
+    """Read a picture's header; `name` stands for it in error messages. The pixels may still be damaged.
+
+    Raises:
+        ImageError: the bytes are empty, no picture, their header is damaged, or it is larger than `PIXEL_LIMIT`.
+    """
+    with _decoding(data, name), _open_with_pillow(data, name) as picture:
+        width, height = picture.size
+        if _orientation(picture) >= 5:
+            width, height = height, width
+        is_grey = picture.mode in _GREY_MODES or picture.mode.startswith("I;16")
+        return PictureHeader(width, height, is_grey, picture.format or "")
+
+
+@contextmanager
+def _decoding(data: bytes, name: str | Path) -> Iterator[None]:
+    """Turn what decoding raises into an `ImageError` that says what is wrong with the bytes."""
     if not data:
         raise _unreadable(name, "the file is empty")
     try:
-        with _open_with_pillow(data, name) as picture:
-            if picture.format in ("JPEG", "MPO") and picture.mode in ("RGB", "L"):
-                # OpenCV decodes these twice as fast as Pillow, to the same pixels.
-                rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-                if rgb is not None:
-                    return _upright(np.asarray(rgb, np.uint8), _orientation(picture))
-            return rgb_from_pillow(picture)
+        yield
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif")
         reason = "HEIC is not read; convert it to JPEG first" if heic else "it is no picture in a known format"

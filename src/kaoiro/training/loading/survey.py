@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kaoiro.corpus.ferplus import seen_as_faces
 from kaoiro.corpus.row_groups import RowGroups
 from kaoiro.corpus.store import Corpus
 from kaoiro.errors import CorpusError
 from kaoiro.training.heads import HeadConfig, Targets, head_targets
 from kaoiro.training.loading.folds import Folds
-from kaoiro.training.loading.usable import seen_as_faces
 
 
 @dataclass(frozen=True)
