@@ -12,7 +12,7 @@ demo: $(VENV)/.core ## Set up the light core (no torch) and read the sample phot
 	$(BIN)/kaoiro predict examples/photos/astronaut.jpg --annotate demo
 
 test: check ## Set up everything and run all checks and tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 check: $(VENV)/.dev ## Lint, format, types and import contracts
 	$(BIN)/ruff check .

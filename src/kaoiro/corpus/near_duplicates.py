@@ -68,11 +68,14 @@ def find_pairs(
 
 
 def _different(faces: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first row of each different picture, in ascending order, and of each face the place of its own."""
+    """Give a row of each different picture, and of each face the place of its own among them.
+
+    The pictures come in the order of their bytes: which of two is compared with which then depends on the two alone,
+    not on where in the corpus they stand.
+    """
     whole = np.ascontiguousarray(faces).reshape(len(faces), SIDE * SIDE).view(f"V{SIDE * SIDE}")[:, 0]
     _, first, picture_of = np.unique(whole, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    return first[order], np.argsort(order)[picture_of]
+    return first, picture_of
 
 
 def _with_copies(pairs: DuplicatePairs, picture_of: NDArray[np.int64]) -> DuplicatePairs:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import lightning as L
 import pytest
@@ -32,7 +33,7 @@ def test_this_process(monkeypatch, tmp_path):
     assert record["threads"]["within_an_operation"] == torch.get_num_threads()
     assert record["folder"] == str(tmp_path)
     assert record["git"] is None
-    assert "pytest" in record["command"]
+    assert Path(sys.orig_argv[0]).name in record["command"]
 
 
 def test_no_secrets(monkeypatch):
