@@ -70,6 +70,42 @@ def test_votes(corpus):
     assert not targets.distribution[2:].any()
 
 
+@pytest.mark.parametrize(
+    ("rule", "learnt"),
+    [
+        (
+            "shares",
+            [
+                {"happiness"},
+                {"fear", "surprise"},
+                {"fear", "surprise"},
+                {"anger", "fear", "sadness", "neutral", "contempt"},
+                set(),
+            ],
+        ),
+        # Where an expression has as many votes as "unknown", it is taken; five at once are too many.
+        ("authors", [{"happiness"}, {"fear", "surprise"}, {"fear", "surprise"}, set(), set()]),
+        ("majority", [{"happiness"}, set(), set(), set(), set()]),
+        ("clear-majority", [{"happiness"}, set(), set(), set(), set()]),
+        ("plurality", [{"happiness"}, set(), {"surprise"}, set(), set()]),
+    ],
+)
+def test_rules_for_votes(corpus, rule, learnt):
+    part = corpus(*((None, votes) for votes in (HAPPY, SPLIT, HALF_SURE, SPREAD, NO_FACE)))
+    targets = head_targets(part, HeadConfig(target="votes", vote_rule=rule))
+    assert [{EIGHT[i] for i in row.nonzero().flatten()} for row in targets.distribution] == learnt
+    assert (targets.weight > 0).tolist() == [bool(expressions) for expressions in learnt]
+    assert targets.answer.tolist() == [EIGHT.index("happiness"), -1, -1, -1, -1]
+
+
+def test_several_by_the_rule_of_ferplus(corpus):
+    part = corpus(*((None, votes) for votes in (HAPPY, SPLIT, SPREAD, NO_FACE)))
+    targets = head_targets(part, HeadConfig(target="multilabel", vote_rule="authors"))
+    there = [{EIGHT[i] for i in row.nonzero().flatten()} for row in targets.distribution]
+    assert there == [{"happiness"}, {"fear", "surprise"}, set(), set()]
+    assert targets.weight.tolist() == [1, 1, 0, 0]
+
+
 def test_a_corpus_without_votes(corpus):
     with pytest.raises(CorpusError, match=r"no votes, .*--ferplus"):
         head_targets(corpus((Expression.ANGER, None)), HeadConfig(target="votes"))
@@ -171,6 +207,18 @@ def test_outputs():
         (HeadConfig("label", columns=("valence",)), "'a' learns label, so it takes no columns"),
         (HeadConfig("values"), r"learns values, but of no column; .*columns: \[valence, arousal\]"),
         (HeadConfig("values", columns=("valence", "valence")), "names the column 'valence' twice"),
+        (
+            HeadConfig("label", vote_rule="majority"),
+            "vote_rule of the head 'a' cannot be 'majority': .* learns no votes",
+        ),
+        (
+            HeadConfig("multilabel", columns=("b",), vote_rule="authors"),
+            "cannot be 'authors': the head learns no votes",
+        ),
+        (
+            HeadConfig("multilabel", vote_rule="majority"),
+            "learns several at once, so it takes shares or authors",
+        ),
         (HeadConfig("multilabel", vote_share=0), "vote_share of the head 'a' must be above 0 and at most 1, not 0"),
         (HeadConfig(weight=-1), "weight of the head 'a' must be a number of at least 0, not -1"),
         (HeadConfig(weight=float("nan")), "not nan"),

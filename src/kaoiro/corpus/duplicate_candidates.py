@@ -2,7 +2,8 @@
 
 Up to `ALL_PAIRS` faces, every pair is looked at. Beyond, some faces serve as pivots: each face goes to the pivots most
 like it, and pairs are looked at among a pivot's faces only. With about √n pivots the work grows as n^1.5, where all
-pairs take n².
+pairs take n². The number of pairs that happen to look alike would still grow as n², so the rules are stricter then, and
+each face keeps the few faces most like it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,15 +16,19 @@ from numpy.typing import NDArray
 from kaoiro.corpus.duplicate_views import SHIFTS, UNIT, band_windows, low_resolution
 from kaoiro.parallel import ordered_map
 
-ALL_PAIRS: Final = 65_536
+ALL_PAIRS: Final = 40_960
 """Number of faces up to which no pair is passed over."""
 
-PIVOTS_A_FACE: Final = 8
+PIVOTS_A_FACE: Final = 12
 """To how many pivots each face goes."""
+
+NEIGHBOURS: Final = 16
+"""How many candidates each face keeps where there are pivots, beside those that are alike at 16×16 pixels."""
 
 # Pictures that correlate by 0.90 in full do so by 0.92 at 16×16 pixels.
 _LOW_RESOLUTION_LIMIT = 0.915 * UNIT**2
 _BAND_LIMIT = 0.78 * UNIT**2
+_BAND_LIMIT_AT_PIVOTS = 0.83 * UNIT**2
 _BLOCK = 512  # with four times as many others, a block of products stays in the cache
 _WINDOWS = len(SHIFTS) ** 2
 _STILL = _WINDOWS // 2  # the window that is not moved
@@ -70,19 +75,21 @@ def find_candidates(faces: NDArray[np.uint8], on_progress: Callable[[float], Non
     """
     low, band = low_resolution(faces), band_windows(faces)
     on_progress(0.1)
-    if len(faces) <= ALL_PAIRS:
+    exhaustive = len(faces) <= ALL_PAIRS
+    if exhaustive:
         blocks = list(_all_pairs(len(faces)))
     else:
         blocks = list(_pairs_at_pivots(low, lambda part: on_progress(0.1 + 0.2 * part)))
+    band_limit = _BAND_LIMIT if exhaustive else _BAND_LIMIT_AT_PIVOTS
     if not blocks:
         nothing = np.empty(0, np.int64)
         return Candidates(nothing, nothing, nothing > 0, nothing > 0, np.empty((0, 2), np.int64))
     work = np.cumsum([len(block.rows) * len(block.others) for block in blocks])
     found: list[_Found] = []
-    for done, part in zip(work, ordered_map(lambda block: _alike(block, low, band), blocks), strict=True):
+    for done, part in zip(work, ordered_map(lambda block: _alike(block, low, band, band_limit), blocks), strict=True):
         found.append(part)
         on_progress(0.3 + 0.7 * float(done / work[-1]))
-    return _merged(found)
+    return _merged(found, None if exhaustive else NEIGHBOURS)
 
 
 def _all_pairs(n: int) -> Iterator[_Block]:
@@ -118,12 +125,12 @@ def _pairs_at_pivots(low: NDArray[np.int16], on_progress: Callable[[float], None
                 yield _Block(members[place : place + _BLOCK], members[other : other + 4 * _BLOCK])
 
 
-def _alike(block: _Block, low: NDArray[np.int16], band: NDArray[np.int16]) -> _Found:
+def _alike(block: _Block, low: NDArray[np.int16], band: NDArray[np.int16], band_limit: float) -> _Found:
     """Find a block's pairs: two rows, the window (negative, less one, where mirrored) and how much alike."""
     still = band[block.others, _STILL]
     parts = [
         _above(low[block.rows], low[block.others], _LOW_RESOLUTION_LIMIT, _LOW_RESOLUTION),
-        *(_above(band[block.rows, window], still, _BAND_LIMIT, window) for window in range(_WINDOWS)),
+        *(_above(band[block.rows, window], still, band_limit, window) for window in range(_WINDOWS)),
     ]
     first, second, windows, alike = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     first, second = block.rows[first], block.others[second]
@@ -141,11 +148,11 @@ def _above(one: NDArray[np.int16], other: NDArray[np.int16], limit: float, windo
     return first, second, windows, alike.ravel()[places]
 
 
-def _merged(found: list[_Found]) -> Candidates:
-    """Keep each pair once, in the window where it is most alike."""
+def _merged(found: list[_Found], neighbours: int | None) -> Candidates:
+    """Keep each pair once, in the window where it is most alike, and of each face so many `neighbours` only."""
     first, second, window, alike = (np.concatenate(columns) for columns in zip(*found, strict=True))
     order = np.lexsort((window, -alike, second, first))
-    first, second, window = first[order], second[order], window[order]
+    first, second, window, alike = first[order], second[order], window[order], alike[order]
     new = np.ones(len(first), np.bool_)
     new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     place = np.where(window < 0, -1 - window, window).astype(np.int64)
@@ -153,4 +160,20 @@ def _merged(found: list[_Found]) -> Candidates:
     low = np.logical_or.reduceat(place == _LOW_RESOLUTION, starts) if len(starts) else new
     place = np.where(place == _LOW_RESOLUTION, _STILL, place)[new]
     shift = np.asarray(SHIFTS)[np.stack([place // len(SHIFTS), place % len(SHIFTS)], axis=1)]
-    return Candidates(first[new], second[new], window[new] < 0, low, shift)
+    first, second, alike, mirrored = first[new], second[new], alike[new], window[new] < 0
+    if neighbours is None:
+        return Candidates(first, second, mirrored, low, shift)
+    keep = low | _near(first, second, alike, neighbours)
+    return Candidates(first[keep], second[keep], mirrored[keep], low[keep], shift[keep])
+
+
+def _near(
+    first: NDArray[np.int64], second: NDArray[np.int64], alike: NDArray[np.float32], neighbours: int
+) -> NDArray[np.bool_]:
+    """Find the pairs of which one is among the `neighbours` faces most like the other: `bool (p,)`."""
+    one, other = np.concatenate([first, second]), np.concatenate([second, first])
+    order = np.lexsort((other, -np.concatenate([alike, alike]), one))
+    starts = np.searchsorted(one[order], one[order])
+    near = np.empty(len(one), np.bool_)
+    near[order] = np.arange(len(one)) - starts < neighbours
+    return near[: len(first)] | near[len(first) :]

@@ -48,7 +48,7 @@ def check_candidates(
         detail = _detail(band[first[chunk]], _turned(band[second[chunk]], mirrored), candidates.shift[chunk])
         # Worked out in full for those alone that need it.
         worth = candidates.low_resolution[chunk] | (detail >= DETAIL)
-        one, other = pictures[candidates.first[chunk][worth]], pictures[candidates.second[chunk][worth]]
+        one, other = (pictures[rows[chunk][worth]] for rows in (candidates.first, candidates.second))
         correlation = np.zeros(len(detail), np.float32)
         correlation[worth] = _correlation(one, _turned(other, mirrored[worth]))
         return correlation, detail

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kaoiro.corpus.ferplus import majority, vote_distribution
+from kaoiro.corpus.ferplus import LABEL_RULES, authors_distribution, majority, multi_label, vote_distribution
 from kaoiro.corpus.store import Corpus
 from kaoiro.errors import CorpusError, InputError
 from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
 
 Target = Literal["label", "votes", "multilabel", "values"]
+VoteRule = Literal["shares", "authors", "majority", "clear-majority", "plurality"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class HeadConfig:
         vote_share: an expression counts as there in a `multilabel` head without columns where at least this share of
             the votes went to it. 0.3 is what FERPlus's authors take for multi-label learning (Barsoum et al. 2016,
             https://arxiv.org/abs/1608.01041).
+        vote_rule: how votes become what is learnt. `shares`: all votes count, but for outliers. `authors`: by the rules
+            of FERPlus's authors, which leave out faces on which raters disagree (`authors_distribution` and
+            `multi_label` in `kaoiro.corpus.ferplus`). `majority`, `clear-majority`, `plurality`, for `votes` heads
+            alone: one expression a face, and faces without one are left out.
     """
 
     target: Target = "label"
@@ -41,6 +46,7 @@ class HeadConfig:
     weight: float = 1.0
     columns: tuple[str, ...] = ()
     vote_share: float = 0.3
+    vote_rule: VoteRule = "shares"
 
     @property
     def has_classes(self) -> bool:
@@ -106,14 +112,11 @@ def head_targets(corpus: Corpus, head: HeadConfig, *, part: bool = False) -> Tar
     elif head.target == "multilabel":
         targets = _several_from_votes(corpus, head)
     elif head.target == "votes":
-        distribution, weight = vote_distribution(_votes(corpus))
-        targets = _targets(distribution, weight, majority(_votes(corpus)))
+        targets = _votes_targets(_votes(corpus), head.vote_rule)
     else:
         labels = corpus.label_indices()
         answer = np.where(labels < len(head.classes), labels, -1).astype(np.int64)
-        weight = (answer >= 0).astype(np.float32)
-        one_hot: NDArray[np.float32] = np.eye(len(head.classes), dtype=np.float32)[np.maximum(answer, 0)]
-        targets = _targets(one_hot * weight[:, None], weight, answer)
+        targets = _targets(*_one_hot(answer, len(head.classes)), answer)
     if not part and not targets.weight.any():
         raise CorpusError(_nothing_known(corpus, head))
     return targets
@@ -128,7 +131,29 @@ def _votes(corpus: Corpus) -> NDArray[np.uint8]:
     return np.zeros((len(corpus), len(VOTE_NAMES)), np.uint8) if votes is None else votes
 
 
+def _one_hot(answer: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give certain distributions and their weights, both 0 where the answer is -1."""
+    weight = (answer >= 0).astype(np.float32)
+    one_hot: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[np.maximum(answer, 0)]
+    return np.asarray(one_hot * weight[:, None], np.float32), weight
+
+
+def _votes_targets(votes: NDArray[np.uint8], rule: VoteRule) -> Targets:
+    # Whatever is learnt, the authors' majority is what counts as right, so that heads can be compared.
+    answer = majority(votes)
+    if rule == "shares":
+        return _targets(*vote_distribution(votes), answer)
+    if rule == "authors":
+        distribution = authors_distribution(votes)
+        return _targets(distribution, np.asarray(distribution.any(axis=1), np.float32), answer)
+    return _targets(*_one_hot(LABEL_RULES[rule](votes), len(EIGHT)), answer)
+
+
 def _several_from_votes(corpus: Corpus, head: HeadConfig) -> Targets:
+    if head.vote_rule == "authors":
+        several = multi_label(_votes(corpus))
+        weight = np.asarray(several.any(axis=1), np.float32)
+        return _targets(several.astype(np.float32), weight, np.full(len(corpus), -1, np.int64))
     distribution, weight = vote_distribution(_votes(corpus))
     # Shares of all votes, "unknown" among them. They are quotients of small counts, so rounding is far below 1e-6.
     there = distribution * weight[:, None] >= head.vote_share - 1e-6
@@ -191,6 +216,10 @@ def _check_head(name: str, head: HeadConfig) -> None:
     twice = [column for column in head.columns if head.columns.count(column) > 1]
     if twice:
         raise InputError(f"the head {name!r} names the column {twice[0]!r} twice")
+    from_votes = head.target == "votes" or (head.target == "multilabel" and not head.columns)
+    if head.vote_rule != "shares" and not (from_votes and (head.target == "votes" or head.vote_rule == "authors")):
+        what = "learns no votes" if not from_votes else "learns several at once, so it takes shares or authors"
+        raise InputError(f"vote_rule of the head {name!r} cannot be {head.vote_rule!r}: the head {what}")
     if not 0 < head.vote_share <= 1:
         raise InputError(f"vote_share of the head {name!r} must be above 0 and at most 1, not {head.vote_share}")
     if not (math.isfinite(head.weight) and head.weight >= 0):
