@@ -12,7 +12,7 @@ def fetch(
 ) -> None:
     """Fetch a published corpus, and say how to go on.
 
-    FER2013 comes from Kaggle by way of kagglehub (pip install 'kaoiro[kaggle]'),
+    FER2013 comes from Kaggle by way of kagglehub (pip install 'kaoiro\\[kaggle]'),
     with your API token and after you have accepted the competition's rules.
     """
     from kaoiro.corpus.fetching import fetch as fetch_corpus
