@@ -95,6 +95,21 @@ def test_pictures_of_one_colour():
     assert list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == [(1, 3)]
 
 
+def test_a_pair_that_looks_alike_only_from_afar():
+    """Of one coarse structure, but lit from opposite sides and of other detail: worth a look, and no duplicate."""
+    rng = np.random.default_rng(0)
+    coarse = cv2.GaussianBlur(rng.normal(size=(48, 48)), (0, 0), 3.5)
+    light = np.linspace(-40, 40, 48)
+    faces = [
+        120 + 300 * coarse + side * light + 48 * cv2.GaussianBlur(rng.normal(size=(48, 48)), (0, 0), 0.7)
+        for side in (-1, 1)
+    ]
+    pair = np.clip(faces, 0, 255).astype(np.uint8)
+    candidates = duplicate_candidates.find_candidates(pair)
+    assert candidates.low_resolution.tolist() == [False]
+    assert len(find_pairs(pair)) == 0
+
+
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hardly_any_faces(n):
     pairs = find_pairs(textured_faces(20)[:n])

@@ -69,8 +69,8 @@ def _turned(pictures: NDArray[Any], mirrored: NDArray[np.bool_]) -> NDArray[Any]
 
 def _correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Correlate pictures pair by pair, `(p, 48, 48)` each: exact sums."""
-    a, b = (pictures.reshape(len(pictures), -1).astype(np.float64) for pictures in (one, other))
-    size = a.shape[1]
+    size = SIDE * SIDE
+    a, b = (pictures.reshape(len(pictures), size).astype(np.float64) for pictures in (one, other))
     sum_a, sum_b = a.sum(axis=1), b.sum(axis=1)
     covariance = size * np.einsum("pm,pm->p", a, b) - sum_a * sum_b
     variance_a = size * np.einsum("pm,pm->p", a, a) - sum_a**2
