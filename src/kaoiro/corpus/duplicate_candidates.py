@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from kaoiro.corpus.duplicate_views import SHIFTS, UNIT, band_windows, low_resolution
 from kaoiro.parallel import ordered_map
@@ -73,6 +74,13 @@ def find_candidates(faces: NDArray[np.uint8], on_progress: Callable[[float], Non
         faces: `uint8 (n, 48, 48)`.
         on_progress: is told now and then which part is done, from 0 to 1.
     """
+    # Our threads share the work; threads of BLAS's own beside them wait in a loop, for most of the time if the machine
+    # has other work.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _find_candidates(faces, on_progress)
+
+
+def _find_candidates(faces: NDArray[np.uint8], on_progress: Callable[[float], None]) -> Candidates:
     low, band = low_resolution(faces), band_windows(faces)
     on_progress(0.1)
     exhaustive = len(faces) <= ALL_PAIRS
