@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from corpus.layout_fixtures import FIXTURES
 from kaoiro.corpus.exporting import export_corpus
 from kaoiro.corpus.importing import import_corpus
 from kaoiro.corpus.labelled_face import LabelledFace
@@ -69,6 +70,24 @@ def test_an_export_is_imported_again_without_loss(columns_and_faces):
         summary = import_corpus(exported, second)
         assert (summary.layout, summary.left_out, summary.skipped) == ("picture-list", 0, {})
         assert open_corpus(second).table.equals(open_corpus(first).table)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_published_corpus_comes_back(name, tmp_path):
+    form = FIXTURES[name]
+    form.write(tmp_path / "in")
+    first, second = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    import_corpus(tmp_path / "in" / form.source, first)
+    export_corpus(first, tmp_path / "out")
+    assert import_corpus(tmp_path / "out", second).layout == "picture-list"
+    assert open_corpus(second).table.equals(open_corpus(first).table)
+
+
+def test_a_second_list_in_an_export(tmp_path, drawn_corpus):
+    export_corpus(drawn_corpus, tmp_path / "out")
+    (tmp_path / "out/mine.csv").write_text("path,label\n")
+    with pytest.raises(CorpusError, match=r"has 2: faces\.csv, mine\.csv; give the list"):
+        import_corpus(tmp_path / "out", tmp_path / "c.parquet")
 
 
 def test_what_is_written(tmp_path):

@@ -175,6 +175,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
         ("raf-db", "raf-db cannot be fetched by a program: .* http://www.whdeng.cn/raf/model1.html"),
         ("AffectNet", "affectnet cannot be fetched by a program: .* sign an agreement: https://mohammadmahoor.com"),
         ("ck-plus", r"ck\+ cannot be fetched by a program"),
+        ("ferplus", r"fer2013\.csv --ferplus fer2013new\.csv -o ferplus\.parquet`$"),
         ("holiday", "'holiday' cannot be fetched; fer2013 can, and for ferplus, raf-db, .* this tells where"),
     ],
 )

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from kaoiro.corpus.importing import import_corpus
+from kaoiro.corpus.label_names import parse_label_map
 from kaoiro.corpus.store import open_corpus
 from kaoiro.errors import CorpusError
 
@@ -56,6 +57,34 @@ def test_votes_are_kept(write_csv, tmp_path):
     ferplus = write_csv(VOTES, header=VOTE_HEADER, name="votes.csv")
     import_corpus(write_csv(csv_row()), tmp_path / "c.parquet", ferplus=ferplus)
     assert open_corpus(tmp_path / "c.parquet").votes().tolist() == [[0] * 10]
+
+
+def test_labels_of_the_map_that_never_occur(write_csv, save_picture, tmp_path):
+    save_picture("in/smile/a.png")
+    ck_csv = write_csv(csv_row(emotion=7), csv_row(), name="ckextended.csv")
+    for source, label in ((tmp_path / "in", "smile"), (ck_csv, "7")):
+        notes = []
+        names = parse_label_map([f"{label}=happiness", "typo=fear"])
+        import_corpus(source, tmp_path / "c.parquet", names=names, on_note=notes.append)
+        assert "--map typo was never met in the source" in notes
+        assert not [note for note in notes if f"--map {label} " in note]
+
+
+@pytest.mark.parametrize("name", ["happy/a.png", "notes.txt"])
+def test_what_is_read_is_not_overwritten(save_picture, tmp_path, name):
+    target = save_picture("in/happy/a.png").parents[1] / name
+    target.touch()
+    before = target.read_bytes()
+    with pytest.raises(CorpusError, match=f"{name} is to be read, and would be overwritten"):
+        import_corpus(tmp_path / "in", target)
+    assert target.read_bytes() == before
+
+
+def test_an_earlier_corpus_in_the_source_is_replaced(save_picture, tmp_path):
+    save_picture("in/happy/a.png")
+    import_corpus(tmp_path / "in", tmp_path / "in/c.parquet")
+    save_picture("in/sad/b.png")
+    assert import_corpus(tmp_path / "in", tmp_path / "in/c.parquet").faces == {None: 2}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_a_layout_that_the_source_has_not(layout, tmp_path, save_picture):
         layout_of(tmp_path, layout).read(tmp_path, ReadOptions())
 
 
+def test_a_list_without_a_header(tmp_path):
+    (tmp_path / "list.csv").write_text("a.png,happy\n")
+    with pytest.raises(CorpusError, match=r"no layout that is known.*first line of a list .* \(path, label, …\)$"):
+        layout_of(tmp_path / "list.csv")
+
+
 def test_two_corpora_in_one_folder_are_not_taken_for_one(tmp_path):
     FIXTURES["RAF-DB"].write(tmp_path / "raf")
     FIXTURES["JAFFE"].write(tmp_path / "jaffe")

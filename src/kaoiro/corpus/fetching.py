@@ -33,7 +33,7 @@ _ACCOUNT: Final = "https://www.kaggle.com/settings/api"
 
 _ELSEWHERE: Final = {
     "ferplus": "votes on FER2013's pictures: download fer2013new.csv from https://github.com/microsoft/FERPlus and "
-    "give it to `kaoiro data import fer2013.csv --ferplus fer2013new.csv`",
+    "give it to `kaoiro data import fer2013.csv --ferplus fer2013new.csv -o ferplus.parquet`",
     "raf-db": "its authors give it to researchers who write to them: http://www.whdeng.cn/raf/model1.html",
     "affectnet": "its authors give it to professors and heads of laboratories who sign an agreement: "
     "https://mohammadmahoor.com/pages/databases/affectnet/",

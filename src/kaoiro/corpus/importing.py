@@ -1,13 +1,13 @@
 """Making a stored corpus out of labelled faces in a published layout."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kaoiro.corpus.ferplus import LABEL_RULES, LabelRule, label_by_votes
-from kaoiro.corpus.label_names import LabelNames
+from kaoiro.corpus.label_names import LabelNames, Meaning
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut, Skipped
 from kaoiro.corpus.layouts import layout_of
 from kaoiro.corpus.readers.class_folders import CLASS_FOLDERS
@@ -15,7 +15,7 @@ from kaoiro.corpus.readers.fer2013_csv import FER2013_CSV
 from kaoiro.corpus.readers.layout import ReadOptions
 from kaoiro.corpus.schema import SPLITS
 from kaoiro.corpus.splits import SetAside
-from kaoiro.corpus.store import write_corpus
+from kaoiro.corpus.store import check_metadata, opened_parquet, write_corpus
 from kaoiro.errors import CorpusError
 from kaoiro.files import kind_of
 
@@ -82,7 +82,7 @@ def import_corpus(
         if kind != "file" and not (read is source and kind == "folder"):
             what = "does not exist" if kind == "missing" else "is not a file"
             raise CorpusError(f"{read} {what}")
-        if kind_of(target) != "missing" and read.samefile(target):
+        if _is_part_of(read, target):
             raise CorpusError(f"{target} is to be read, and would be overwritten; give another file to write")
 
     found = layout_of(source, layout)
@@ -92,10 +92,11 @@ def import_corpus(
         )
     if skip_unknown and found is not CLASS_FOLDERS:
         raise CorpusError(f"--skip-unknown is about class folders, and {source} has the layout {found.name}")
+    own = _Noticed(names.own if names is not None else {})
     options = ReadOptions(
         ferplus=ferplus,
         skip_unknown=skip_unknown,
-        names=names or LabelNames(),
+        names=LabelNames(own),
         on_note=on_note,
         on_progress=on_progress,
     )
@@ -130,6 +131,12 @@ def import_corpus(
         write_corpus(target, usable(), reading.numbers)
     for why, count in skipped.items():
         on_note(f"without a place in the corpus: {count:,} faces {why}")
+    for label in own:
+        if label not in own.met:
+            on_note(f"--map {label} was never met in the source")
+    faces = counts.total()
+    if votes_as_label is not None and labelled < faces:
+        on_note(f"--votes-as-label {votes_as_label} gives no label to {faces - labelled:,} of {faces:,} faces")
     if with_votes and not labelled and votes_as_label is None:
         on_note("the faces have votes and no labels; --votes-as-label majority takes labels from the votes")
     return ImportSummary(
@@ -138,3 +145,40 @@ def import_corpus(
         left_out=left_out,
         skipped=dict(skipped),
     )
+
+
+class _Noticed(Mapping[str, Meaning]):
+    """A user's map that notes in `met` which of its labels are looked up."""
+
+    def __init__(self, meanings: Mapping[str, Meaning]) -> None:
+        self._meanings = meanings
+        self.met: set[str] = set()
+
+    def __getitem__(self, label: str) -> Meaning:
+        meaning = self._meanings[label]
+        self.met.add(label)
+        return meaning
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._meanings)
+
+    def __len__(self) -> int:
+        return len(self._meanings)
+
+
+def _is_part_of(read: Path, target: Path) -> bool:
+    """Whether a target is what is to be read, or lies in it; a corpus there is an earlier target."""
+    if kind_of(target) == "missing":
+        return False
+    if read.samefile(target):
+        return True
+    return target.resolve().is_relative_to(read.resolve()) and not _is_corpus(target)
+
+
+def _is_corpus(file: Path) -> bool:
+    try:
+        with opened_parquet(file) as opened:
+            check_metadata(file, opened.schema_arrow.metadata or {})
+    except CorpusError:
+        return False
+    return True

@@ -12,9 +12,10 @@ from kaoiro.corpus.readers.ferplus_folders import FERPLUS_FOLDERS
 from kaoiro.corpus.readers.hugging_face import HUGGING_FACE
 from kaoiro.corpus.readers.jaffe import JAFFE
 from kaoiro.corpus.readers.layout import Layout
-from kaoiro.corpus.readers.picture_list import PICTURE_LIST
+from kaoiro.corpus.readers.picture_list import PICTURE_LIST, is_export
 from kaoiro.corpus.readers.raf_db import RAF_DB
 from kaoiro.corpus.readers.sfew import SFEW
+from kaoiro.corpus.readers.table_lines import TABLE_SUFFIXES
 from kaoiro.errors import CorpusError
 
 LAYOUTS: Final[tuple[Layout, ...]] = (
@@ -49,7 +50,13 @@ def layout_of(source: Path, name: str | None = None) -> Layout:
         if name not in _BY_NAME:
             raise CorpusError(f"there is no layout {name!r}; the layouts are {', '.join(_BY_NAME)}")
         return _BY_NAME[name]
+    if is_export(source):  # whose pictures still have the names that their corpus gave them
+        return PICTURE_LIST
     found = next((layout for layout in LAYOUTS if layout.looks_like(source)), None)
     if found is None:
-        raise CorpusError(f"{source} has no layout that is known; give one with --layout, one of {', '.join(_BY_NAME)}")
+        as_list = "; the first line of a list of pictures must name its columns (path, label, …)"
+        raise CorpusError(
+            f"{source} has no layout that is known; give one with --layout, one of {', '.join(_BY_NAME)}"
+            f"{as_list if source.suffix.lower() in TABLE_SUFFIXES else ''}"
+        )
     return found

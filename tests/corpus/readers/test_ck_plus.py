@@ -3,6 +3,7 @@ import pytest
 from corpus.layout_fixtures import CK_PLUS_SEQUENCES, write_ck_48, write_ck_csv, write_ck_plus, write_text
 from kaoiro.corpus.label_names import parse_label_map
 from kaoiro.corpus.labelled_face import LabelledFace, LeftOut, Skipped
+from kaoiro.corpus.layouts import layout_of
 from kaoiro.corpus.readers.ck_plus import read_ck_plus
 from kaoiro.corpus.readers.layout import ReadOptions
 from kaoiro.errors import CorpusError
@@ -77,5 +78,6 @@ def test_kaggles_csv_has_contempt_and_no_subjects(tmp_path):
 def test_sequences_without_any_labels(tmp_path):
     write_ck_plus(tmp_path)
     (tmp_path / "Emotion").rename(tmp_path / "Other")
-    with pytest.raises(CorpusError, match="is not CK"):
+    assert layout_of(tmp_path).name == "ck-plus"
+    with pytest.raises(CorpusError, match=f"frames and not their labels; .* there is {tmp_path}/Emotion$"):
         read(tmp_path)

@@ -100,7 +100,11 @@ def test_skip_unknown(tmp_path, save_picture):
 @pytest.mark.parametrize("path", ["a.png", "train/a.png"])
 def test_pictures_outside_class_folders(tmp_path, save_picture, path):
     save_picture(path)
-    with pytest.raises(CorpusError, match="move them into folders named by expression"):
+    # --skip-unknown would leave nothing
+    with pytest.raises(CorpusError, match=r"is not an expression; move them into folders named by expression$"):
+        read(tmp_path)
+    save_picture("train/sad/a.png")
+    with pytest.raises(CorpusError, match=r"by expression, or leave them out with --skip-unknown$"):
         read(tmp_path)
 
 

@@ -164,6 +164,25 @@ def test_broken_lines_spoil_no_others(write_list, tmp_path):
         assert row.what.isprintable()
 
 
+def test_a_list_whose_pictures_are_all_elsewhere(write_list, tmp_path):
+    lines = ["path,label", ",happy", *(f"in/{number}.png,happy" for number in range(19))]
+    assert len(read(write_list(*lines))) == 20
+    message = f"none of the first 20 pictures that .* 'in/0.png'; paths .* relative to the list's folder, {tmp_path}$"
+    with pytest.raises(CorpusError, match=message):
+        read(write_list(*lines, "last.png,happy", "a.png,happy"))
+    assert len(read(write_list(*lines, "a.png,happy"))) == 21
+
+
+def test_the_wrong_one_of_fer2013s_two_files(write_list):
+    votes = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    rows = [f"Training,fer{number:07}.png,4,0,0,1,3,2,0,0,0,0" for number in range(20)]
+    source = write_list(f"Usage,Image name,{votes}", *rows, name="fer2013new.csv")
+    with pytest.raises(
+        CorpusError, match=rf"FERPlus's votes .* import fer2013\.csv --ferplus {source} -o fer2013.parquet$"
+    ):
+        read(source)
+
+
 def test_a_field_over_several_lines(write_list):
     first, second = read(write_list("path,label,group", 'a.png,happy,"one', "", 'two"', "a.png,sad,x"))
     assert (first.group, first.source) == ("one\n\ntwo", "list.csv:2")

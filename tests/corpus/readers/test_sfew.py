@@ -23,6 +23,7 @@ def read(source, **options):
             "happiness",
             "Juno",
         ),
+        ("Validation/Happy/Juno_000410240_00000033.png", "validation", "happiness", "Juno"),
         ("train/Surprise/Juno_001424240_00000001.PNG", "train", "surprise", "Juno"),
     ],
 )

@@ -60,6 +60,11 @@ def read_ck_plus(source: Path, options: ReadOptions) -> Reading:
         return _read_csv(source, options)
     folder = corpus_folder(source, _has_sequences)
     if folder is not None:
+        if first_that_exists(folder, *_LABELS) is None:
+            raise CorpusError(
+                f"{folder} has CK+'s frames and not their labels; they come in an archive of their own: "
+                f"unpack it, so that there is {folder / _LABELS[0]}"
+            )
         rows = _sequences(folder, options)
         return Reading(ordered_map(read_row, counted(rows, options.on_progress)))
     if not _has_frames_by_class(source):
@@ -72,7 +77,7 @@ def read_ck_plus(source: Path, options: ReadOptions) -> Reading:
 
 
 def _has_sequences(folder: Path) -> bool:
-    return first_that_exists(folder, *_FRAMES) is not None and first_that_exists(folder, *_LABELS) is not None
+    return first_that_exists(folder, *_FRAMES) is not None
 
 
 def _sequences(root: Path, options: ReadOptions) -> list[Unread]:
@@ -144,8 +149,7 @@ def _with_subjects(rows: Generator[Row, None, None]) -> Generator[Row, None, Non
 
 def _read_csv(source: Path, options: ReadOptions) -> Reading:
     options.on_note(f"{source.name} names no subjects: the same people may be in several of its splits")
-    own = {str(number): expression for number, expression in CK_PLUS_CSV_NUMBERS.items()}
-    return read_fer2013_csv(source, replace(options, names=LabelNames({**own, **options.names.own})))
+    return read_fer2013_csv(source, options, by_text(CK_PLUS_CSV_NUMBERS))
 
 
 def _looks_like(source: Path) -> bool:

@@ -48,7 +48,7 @@ def read_class_folders(root: Path, options: ReadOptions) -> Reading:
 
     for folder, count in unknown.items():
         if not options.skip_unknown:
-            raise CorpusError(_unknown_folder(root, folder, count))
+            raise CorpusError(_unknown_folder(root, folder, count, some_left=bool(pictures)))
         options.on_note(f"left out the folder {_shown(root, folder)}, not an expression, with its {_pictures(count)}")
     for folder, count in without.items():
         options.on_note(f"left out the folder {_shown(root, folder)}, as --map says, with its {_pictures(count)}")
@@ -67,13 +67,14 @@ def _one(path: PurePosixPath, kind: str, parse: Callable[[str], T | None]) -> T 
     return next(iter(named), None)
 
 
-def _unknown_folder(root: Path, folder: PurePosixPath, count: int) -> str:
-    what_to_do = (
-        f"rename it to one of {', '.join(EIGHT)}, say what it means with --map, "
-        "or leave such folders out with --skip-unknown"
-        if folder.name and parse_split(folder.name) is None
-        else "move them into folders named by expression, or leave them out with --skip-unknown"
-    )
+def _unknown_folder(root: Path, folder: PurePosixPath, count: int, some_left: bool) -> str:
+    if folder.name and parse_split(folder.name) is None:
+        what_to_do = f"rename it to one of {', '.join(EIGHT)}, or say what it means with --map"
+        such = "such folders"
+    else:
+        what_to_do, such = "move them into folders named by expression", "them"
+    if some_left:
+        what_to_do += f", or leave {such} out with --skip-unknown"
     return f"the folder {_shown(root, folder)} has {_pictures(count)} and is not an expression; {what_to_do}"
 
 

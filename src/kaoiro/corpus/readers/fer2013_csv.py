@@ -5,7 +5,7 @@ to 255, row by row, with spaces between) and `Usage`. The FERPlus file has one r
 `Usage`, `Image name` and ten counts of votes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -21,15 +21,15 @@ from kaoiro.corpus.pictures import encode_png
 from kaoiro.corpus.readers.layout import Layout, Reading, ReadOptions
 from kaoiro.corpus.splits import parse_split
 from kaoiro.errors import CorpusError
-from kaoiro.expressions import FER2013_NUMBERS, SEVEN, VOTE_NAMES
+from kaoiro.expressions import FER2013_NUMBERS, VOTE_NAMES
 from kaoiro.parallel import ordered_map
 
 SIDE: Final = 48
 """Width and height of a FER2013 face in pixels."""
 
 _FACE_COLUMNS = ("emotion", "pixels", "usage")
-_VOTE_COLUMNS = tuple("nf" if name == "not-a-face" else name for name in VOTE_NAMES)
-_EXPRESSION_BY_NUMBER = {str(number): expression for number, expression in FER2013_NUMBERS.items()}
+_VOTE_COLUMNS = tuple("nf" if name == "not-a-face" else str(name) for name in VOTE_NAMES)
+_MEANINGS: Final[Mapping[str, Meaning]] = {str(number): expression for number, expression in FER2013_NUMBERS.items()}
 _HEADER_LIMIT = 4096
 _PADDING = b' \t\r\n"'
 
@@ -67,12 +67,13 @@ class _Lines:
     votes_line: bytes | None = None
 
 
-def read_fer2013_csv(path: Path, options: ReadOptions) -> Reading:
+def read_fer2013_csv(path: Path, options: ReadOptions, meanings: Mapping[str, Meaning] = _MEANINGS) -> Reading:
     """Read `fer2013.csv` row by row; a row that is wrong comes as `LeftOut`.
 
     Args:
         path: the CSV file. Its columns may come in any order.
         options: `ferplus` is the FERPlus file with the votes on the same pictures, row by row.
+        meanings: what the numbers in the column `emotion` mean, by their texts; from 0 up without a gap.
 
     Raises:
         CorpusError: a file cannot be read or is not such a CSV, or the two are not about the same pictures.
@@ -82,7 +83,8 @@ def read_fer2013_csv(path: Path, options: ReadOptions) -> Reading:
     if options.ferplus is not None:
         votes_csv = _read_header(options.ferplus, ("usage", *_VOTE_COLUMNS), "a FERPlus CSV file (fer2013new.csv)")
     rows = _rows(path, options.ferplus, options.on_progress)
-    return Reading(ordered_map(partial(_face_or_left_out, options.names, faces_csv, votes_csv), rows, ahead=64))
+    read = partial(_face_or_left_out, options.names, meanings, faces_csv, votes_csv)
+    return Reading(ordered_map(read, rows, ahead=64))
 
 
 def _read_header(path: Path, wanted: tuple[str, ...], kind: str) -> _Csv:
@@ -129,13 +131,15 @@ def _not_blank(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     return ((number, line) for number, line in enumerate(file, 2) if not line.isspace())
 
 
-def _face_or_left_out(names: LabelNames, faces_csv: _Csv, votes_csv: _Csv | None, row: _Lines) -> Row:
+def _face_or_left_out(
+    names: LabelNames, meanings: Mapping[str, Meaning], faces_csv: _Csv, votes_csv: _Csv | None, row: _Lines
+) -> Row:
     where = f"{faces_csv.path}:{row.line_number}"
     name, votes = "", None
     try:
         fields = faces_csv.fields(row.line)
         split = _split(fields["usage"])
-        label = _label(fields["emotion"], names)
+        label = _label(fields["emotion"], names, meanings)
         pixels = _pixels(fields["pixels"])
     except _RowError as error:
         return LeftOut(where, str(error))
@@ -162,10 +166,10 @@ def _face_or_left_out(names: LabelNames, faces_csv: _Csv, votes_csv: _Csv | None
     return LabelledFace(encode_png(pixels), name, source, label, votes, split)
 
 
-def _label(emotion: bytes, names: LabelNames) -> Meaning:
-    label = names.read(emotion.decode("utf-8", "replace"), _EXPRESSION_BY_NUMBER)
+def _label(emotion: bytes, names: LabelNames, meanings: Mapping[str, Meaning]) -> Meaning:
+    label = names.read(emotion.decode("utf-8", "replace"), meanings)
     if label is None:
-        raise _RowError(f"the emotion {_quoted(emotion)} is not one of 0 to {len(SEVEN) - 1}")
+        raise _RowError(f"the emotion {_quoted(emotion)} is not one of 0 to {len(meanings) - 1}")
     return label
 
 

@@ -250,16 +250,15 @@ def _list_of_texts(value: object) -> list[str] | None:
     return None
 
 
-def _meanings(path: Path, label: str, classes: list[str] | None, names: LabelNames) -> dict[str, Meaning]:
+def _meanings(path: Path, label: str, classes: list[str] | None, names: LabelNames) -> Mapping[str, Meaning]:
     """Say what each number in the column of labels means; the user's map may have the number or the name."""
     if classes is None or all(name.strip().isdigit() for name in classes):
-        own = {number: meaning for number, meaning in names.own.items() if number.isdigit()}
-        if not own:
+        if not any(label.isdigit() for label in names.own):
             raise CorpusError(
                 f"{path} has labels that are numbers in the column {label!r}, and no names for them; "
                 "say what each means with --map, for example --map 0=anger"
             )
-        return own
+        return names.own
     meanings: dict[str, Meaning] = {}
     for number, name in enumerate(classes):
         meaning = names.own.get(str(number)) or names.read(name)

@@ -33,6 +33,7 @@ from kaoiro.files import kind_of
 from kaoiro.parallel import ordered_map
 
 _LABELS_LOOKED_AT: Final = 10_000
+_PICTURES_LOOKED_AT: Final = 20
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -56,9 +57,11 @@ def read_picture_list(source: Path, options: ReadOptions) -> Reading:
             user's map.
 
     Raises:
-        CorpusError: there is no list or more than one, it cannot be read, or none of its labels is an expression.
+        CorpusError: there is no list or more than one, it cannot be read, none of its labels is an expression, or all
+            of the first pictures that it names are missing.
     """
     table = _table(source)
+    _check_pictures(table)
     columns = _survey(table, options)
     where = path_text(table.path)
     size = table.path.stat().st_size
@@ -114,6 +117,45 @@ def _looks_like(source: Path) -> bool:
         return open_table(source, _fits) is not None
     except CorpusError:
         return False
+
+
+def is_export(source: Path) -> bool:
+    """Whether a source is a folder with a list of the kind that `kaoiro data export` writes."""
+    try:
+        found = _tables_in(source) if source.is_dir() else []
+    except CorpusError:
+        return False
+    columns = (find_usual_columns(table.columns) for table in found)
+    return any(usual.name is not None and usual.source is not None for usual in columns)
+
+
+def _check_pictures(table: Table) -> None:
+    """Refuse a list of which the first pictures are all missing, in one line in place of one a picture."""
+    usual = find_usual_columns(table.columns)
+    missing: list[str] = []
+    for row in table.rows():
+        text = "" if isinstance(row.values, RowError) else row.values.get(usual.picture or "", "").strip()
+        try:
+            file = _file(table.path.parent, text)
+        except RowError:
+            continue
+        if os.path.exists(file):  # noqa: PTH110 (Path's raises where a name is too long)
+            return
+        missing.append(text)
+        if len(missing) == _PICTURES_LOOKED_AT:
+            break
+    else:
+        return
+    if usual.votes and not usual.label and usual.split:
+        raise CorpusError(
+            f"{table.path} has FERPlus's votes and not the pictures; import FER2013's CSV file with them: "
+            f"kaoiro data import fer2013.csv --ferplus {table.path} -o fer2013.parquet"
+        )
+    raise CorpusError(
+        f"none of the first {len(missing)} pictures that {table.path} names exists, for example "
+        f"{shown(_cleaned(missing[0]))}; paths must be absolute or relative to the list's folder, "
+        f"{table.path.parent.absolute()}"
+    )
 
 
 def _survey(table: Table, options: ReadOptions) -> _Columns:

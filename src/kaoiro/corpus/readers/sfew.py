@@ -1,8 +1,8 @@
 """SFEW 2.0: folders for the splits, in them class folders of frames such as `Airheads_000519240_00000005.png`.
 
-A split's folder begins with its name: `Train`, `Train_Aligned_Faces`, `Val_Aligned_Faces_new`, `Test`. The film, which
-stands before the time and the frame in a file's name, is the group. The labels of `Test` are not published; its
-pictures are skipped.
+A split's folder begins with its name: `Train`, `Train_Aligned_Faces`, `Val_Aligned_Faces_new`, `Validation`, `Test`.
+The film, which stands before the time and the frame in a file's name, is the group. The labels of `Test` are not
+published; its pictures are skipped.
 """
 
 import re
@@ -14,12 +14,12 @@ from kaoiro.corpus.labelled_face import LeftOut, Skipped
 from kaoiro.corpus.readers.layout import Layout, Reading, ReadOptions
 from kaoiro.corpus.readers.lists import Unread, corpus_folder, note_unlisted, read_row, some_pictures, subfolders
 from kaoiro.corpus.readers.picture_files import PictureFile, counted, path_text, pictures_below
+from kaoiro.corpus.splits import parse_split
 from kaoiro.errors import CorpusError
 from kaoiro.expressions import Expression
 from kaoiro.parallel import ordered_map
 
-_SPLITS = {"train": "train", "val": "validation", "test": "test"}
-_SPLIT_FOLDER = re.compile(rf"({'|'.join(_SPLITS)})(?:[_ ].*)?", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[_ ]")
 _FRAME = re.compile(r"(.+?)_(\d{6,})_(\d{6,})")
 
 
@@ -64,8 +64,11 @@ def _row(file: Path, path: PurePosixPath, names: LabelNames) -> Unread:
 
 def _split(path: PurePosixPath) -> str | None:
     """Read the split from the first folder of a path."""
-    match = _SPLIT_FOLDER.fullmatch(path.parts[0]) if len(path.parts) > 1 else None
-    return None if match is None else _SPLITS[match[1].lower()]
+    return _split_named_by(path.parts[0]) if len(path.parts) > 1 else None
+
+
+def _split_named_by(folder: str) -> str | None:
+    return parse_split(_BETWEEN_WORDS.split(folder, maxsplit=1)[0])
 
 
 def _label(path: PurePosixPath, names: LabelNames) -> Meaning | None:
@@ -78,8 +81,7 @@ def _is_aligned(path: PurePosixPath) -> bool:
 
 
 def _is_sfew(folder: Path) -> bool:
-    matches = [(sub, _SPLIT_FOLDER.fullmatch(sub.name)) for sub in subfolders(folder)]
-    splits = [sub for sub, match in matches if match is not None and match[1].lower() != "test"]
+    splits = [sub for sub in subfolders(folder) if _split_named_by(sub.name) in ("train", "validation")]
     some = [file for split in splits for file in some_pictures(split, 1)]
     return bool(some) and all(_FRAME.fullmatch(file.stem) for file in some)
 
