@@ -1,6 +1,7 @@
 import pytest
 
-from kaoiro.files import atomic_path
+from kaoiro.errors import InputError
+from kaoiro.files import atomic_path, check_outputs
 
 
 def test_what_was_written_becomes_the_target(tmp_path):
@@ -39,3 +40,26 @@ def test_writers_do_not_meet(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert target.read_text() == "first"  # whoever ends last
+
+
+def test_outputs_that_meet_nothing_are_fine(tmp_path):
+    (tmp_path / "old.png").touch()
+    check_outputs({"the corpus": tmp_path / "none"}, {"--a": tmp_path / "old.png", "--b": tmp_path / "b", "--c": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("c", "--b .*/c is the corpus itself, and would overwrite it; give another file"),
+        ("link", "--b .*/link is the corpus itself"),
+        ("missing", "--b .*/missing is the table itself"),
+        ("a", "--a and --b would both be written to .*/a; give two files"),
+        (".", "cannot write .*: it is a folder"),
+    ],
+)
+def test_outputs_that_meet_inputs_or_each_other(tmp_path, name, message):
+    (tmp_path / "c").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "c")
+    sources = {"the corpus": tmp_path / "c", "the table": tmp_path / "missing"}
+    with pytest.raises(InputError, match=message):
+        check_outputs(sources, {"--a": tmp_path / "a", "--b": tmp_path / name})

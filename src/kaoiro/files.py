@@ -1,7 +1,7 @@
 """Looking at paths without surprises, and writing files so that nobody ever meets half of one."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -46,6 +46,32 @@ def check_target(target: Path) -> Path:
         if kind != "missing":
             raise InputError(f"cannot write {str(target)!r}: {str(above)!r} is not a folder")
     return target
+
+
+def check_outputs(sources: Mapping[str, Path], outputs: Mapping[str, Path | None]) -> None:
+    """Refuse outputs that cannot be written, that are read as well, or that are written to one file.
+
+    Links are followed.
+
+    Args:
+        sources: what is read, by what it is, for example `the corpus`.
+        outputs: what is written, by the option that names it; None is passed over.
+
+    Raises:
+        InputError: there is such an output.
+    """
+    taken: dict[Path, str] = {}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        target = check_target(path)
+        for what, source in sources.items():
+            both_there = kind_of(target) == kind_of(source) == "file"
+            if target == source.resolve() or (both_there and target.samefile(source)):
+                raise InputError(f"{name} {path} is {what} itself, and would overwrite it; give another file")
+        if target in taken:
+            raise InputError(f"{taken[target]} and {name} would both be written to {path}; give two files")
+        taken[target] = name
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def summary_of(faces=6, votes=False, groups=(), **columns):
         (summary_of(), [48], 1),
         (summary_of(votes=True), [30, 31], 2),
         (summary_of(groups=[4, 1]), [6, 1000], 2),
+        (summary_of(unknown=[]), [48], 1),
         (summary_of(votes=True, groups=[3], valence=np.linspace(-1, 1, 40), fold=[0, 1], unknown=[]), [48], 4),
     ],
 )
@@ -40,6 +41,14 @@ def test_there_are_as_many_charts_as_there_is_to_show(tmp_path, summary, sides, 
         pixels = np.asarray(chart.convert("L"))
     for line in range(lines):
         assert (pixels[429 * line : 429 * (line + 1), :605] < 128).any()
+
+
+def test_whole_numbers_have_a_bar_each(tmp_path):
+    save_charts(summary_of(fold=range(45)), np.ones((6, 2), np.int64), tmp_path / "c.png")
+    with Image.open(tmp_path / "c.png") as chart:
+        pixels = np.asarray(chart.convert("RGB"), np.int64)[429:]
+    is_bar = (np.abs(pixels - (0x5B, 0x84, 0xB1)).sum(axis=2) < 60).astype(int)
+    assert (np.diff(is_bar, axis=1) == 1).sum(axis=1).max() == 45
 
 
 def test_a_file_that_cannot_be_written(tmp_path):

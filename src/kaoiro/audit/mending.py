@@ -24,7 +24,7 @@ def record_path(target: Path) -> Path:
 def write_mended(audit: Audit, plan: Plan, target: Path, on_progress: Callable[[float], None] = lambda _: None) -> int:
     """Write the corpus without what a plan leaves out, and the record beside it; give the number of faces left.
 
-    The record takes its place just before the corpus does, and neither appears if anything goes wrong before.
+    The corpus takes its place just before the record does, and neither appears if anything goes wrong before.
 
     Args:
         audit: of the corpus; it is not touched.
@@ -35,16 +35,16 @@ def write_mended(audit: Audit, plan: Plan, target: Path, on_progress: Callable[[
     Raises:
         CorpusError: the corpus cannot be read any more or has changed since the audit, nothing would be left, or the
             target cannot be written.
-        InputError: the record cannot be written.
+        InputError: the record, or anything beside the target, cannot be written.
     """
     if not plan.keep.any():
         raise CorpusError(f"the repairs {', '.join(plan.repairs)} leave no face of {audit.path}; choose fewer")
     if not audit.unchanged():
         raise CorpusError(f"{audit.path} has changed since it was audited; audit it again")
-    with reported_writing(target), atomic_path(target) as partial:
-        written = rewrite_corpus(audit.path, partial, keep=plan.keep, on_progress=on_progress)
-        _write_record(audit, plan, record_path(target))
-    return written
+    record = record_path(target)
+    with reported_writing(target), atomic_path(record) as partial:
+        _write_record(audit, plan, partial)
+        return rewrite_corpus(audit.path, target, keep=plan.keep, on_progress=on_progress)
 
 
 def _write_record(audit: Audit, plan: Plan, path: Path) -> None:
@@ -52,7 +52,7 @@ def _write_record(audit: Audit, plan: Plan, path: Path) -> None:
     table = audit.material.corpus.table
     columns = table.select(["source", "sha256", "split", "label"]).take(rows).to_pylist()
     sources = table["source"]
-    with reported_writing(path), atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(RECORD_COLUMNS)
         for row, about in zip(rows.tolist(), columns, strict=True):

@@ -1,33 +1,12 @@
-"""Where an audit's results go, looked at before the work begins."""
+"""Where an audit's results go, and which splits it may touch."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from kaoiro.audit.mending import record_path
 from kaoiro.corpus.schema import SPLITS
 from kaoiro.errors import InputError
-from kaoiro.files import atomic_path, check_target, kind_of, reported_writing
-
-
-def check_outputs(corpus: Path, *, report: Path | None, json: Path | None, fix: Path | None) -> None:
-    """Refuse files that cannot be written, that are the corpus itself, or that two results share.
-
-    Raises:
-        InputError: one of them is such a file.
-    """
-    outputs = {"--report": report, "--json": json, "--fix": fix}
-    if fix is not None:
-        outputs["the record of --fix"] = record_path(fix)
-    taken: dict[Path, str] = {}
-    for name, path in outputs.items():
-        if path is None:
-            continue
-        target = check_target(path)
-        is_corpus = kind_of(target) == "file" and kind_of(corpus) == "file" and target.samefile(corpus)
-        if is_corpus or target == corpus.resolve():
-            raise InputError(f"{name} {path} is the corpus itself, and would overwrite it; give another file")
-        if target in taken:
-            raise InputError(f"{taken[target]} and {name} would both be written to {path}; give two files")
-        taken[target] = name
+from kaoiro.files import atomic_path, reported_writing
 
 
 def parse_splits(text: str) -> tuple[str, ...]:
@@ -44,11 +23,17 @@ def parse_splits(text: str) -> tuple[str, ...]:
     return tuple(name for name in SPLITS if name in names)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all.
+@contextmanager
+def written_together(texts: Mapping[Path, str]) -> Iterator[None]:
+    """Write texts to files that take their places only if the block ends well.
+
+    So a file that cannot be written stops the block before it begins, and a block that fails leaves none of them.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: one of them cannot be written.
     """
-    with reported_writing(path), atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(reported_writing(path))
+            stack.enter_context(atomic_path(path)).write_text(text, encoding="utf-8")
+        yield

@@ -115,7 +115,8 @@ def _pairs_at_pivots(low: NDArray[np.int16], on_progress: Callable[[float], None
     def nearest(rows: NDArray[np.int64]) -> NDArray[np.int64]:
         alike = np.abs(low[rows, 1].astype(np.float32) @ odd)
         alike += low[rows, 0].astype(np.float32) @ even
-        return np.argpartition(alike, -PIVOTS_A_FACE, axis=1)[:, -PIVOTS_A_FACE:]
+        # A copy, since a view would keep the whole block in memory.
+        return np.argpartition(alike, -PIVOTS_A_FACE, axis=1)[:, -PIVOTS_A_FACE:].copy()
 
     chunks = np.array_split(np.arange(n), -(-n // _BLOCK))
     near = []

@@ -18,6 +18,8 @@ from kaoiro.files import atomic_path, reported_writing
 _COLOURS: Final = {"train": "#3b6ea8", "validation": "#e2a33b", "test": "#b5483d", None: "#8a8f98"}
 _BAR: Final = "#5b84b1"
 _COLUMNS_SHOWN: Final = 6
+_FEW: Final = 12
+_FEW_WHOLE_NUMBERS: Final = 50
 
 
 def save_charts(summary: Summary, sizes: NDArray[np.int64], target: Path) -> None:
@@ -39,7 +41,8 @@ def save_charts(summary: Summary, sizes: NDArray[np.int64], target: Path) -> Non
         charts += [lambda axes: _entropy(axes, summary), lambda axes: _entropy_by_class(axes, summary)]
     if len(summary.group_sizes):
         charts.append(lambda axes: _groups(axes, summary.group_sizes, len(summary)))
-    for name, values in list(summary.columns.items())[:_COLUMNS_SHOWN]:
+    with_values = [(name, values) for name, values in summary.columns.items() if len(values)]
+    for name, values in with_values[:_COLUMNS_SHOWN]:
         charts.append(lambda axes, name=name, values=values: _numbers(axes, name, values, len(summary)))  # type: ignore[misc]
 
     lines = math.ceil(len(charts) / 2)
@@ -140,7 +143,7 @@ def _entropy_by_class(axes: Axes, summary: Summary) -> None:
 
 def _groups(axes: Axes, sizes: NDArray[np.int64], faces: int) -> None:
     axes.stairs(sizes, np.arange(len(sizes) + 1) + 0.5, fill=True, color=_BAR)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", alpha=0.3)
     axes.set_title(f"{len(sizes):,} groups ({_share(int(sizes.sum()), faces)} in one)")
@@ -149,11 +152,13 @@ def _groups(axes: Axes, sizes: NDArray[np.int64], faces: int) -> None:
 
 
 def _numbers(axes: Axes, name: str, values: NDArray[np.float32], faces: int) -> None:
-    different = np.unique(values)
-    if len(different) <= 12:
-        axes.bar(
-            [f"{value:g}" for value in different], [int((values == value).sum()) for value in different], color=_BAR
-        )
+    different, times = np.unique(values, return_counts=True)
+    whole = bool((different == different.round()).all())
+    if len(different) <= _FEW:
+        axes.bar([f"{value:g}" for value in different], times, color=_BAR)
+    elif whole and different[-1] - different[0] < _FEW_WHOLE_NUMBERS:
+        axes.bar(different, times, color=_BAR)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         axes.hist(values, 40, color=_BAR)
     _plain_numbers(axes, "y")

@@ -92,6 +92,34 @@ def test_what_cannot_be_is_refused_before_the_work(run, corpus, tmp_path, option
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("unwritable", "message"),
+    [
+        ({"--fix": "/proc/kaoiro.parquet"}, "cannot write '/proc/kaoiro.parquet': "),
+        ({"--json": "/proc/kaoiro.json"}, "cannot write '/proc/kaoiro.json': "),
+    ],
+)
+def test_either_all_outputs_or_none(run, corpus, tmp_path, unwritable, message):
+    outputs = {"--report": tmp_path / "a.html", "--json": tmp_path / "a.json", "--fix": tmp_path / "new.parquet"}
+    options = [word for option in (outputs | unwritable).items() for word in option]
+    with pytest.raises(InputError, match=message):
+        run(corpus, "--checks", "duplicates", *options)
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+def test_nothing_found(run, tmp_path):
+    write_corpus(tmp_path / "c.parquet", [face(picture(1), "train")])
+    result = run(tmp_path / "c.parquet", "--checks", "duplicates")
+    assert result.stdout.splitlines()[:2] == [f"{tmp_path}/c.parquet: 1 faces", "nothing found"]
+    assert "finding" not in result.stdout
+
+
+def test_what_could_not_be_judged_is_told(run, corpus):
+    result = run(corpus, "--checks", "label-errors")
+    assert "nothing found\nLabels that are probably wrong: " in result.stdout
+    assert "and at least 100 are needed\n" in result.stdout
+
+
 def test_what_is_no_corpus(run, tmp_path):
     (tmp_path / "x.parquet").write_text("no Parquet")
     for name, message in (("x.parquet", "not a readable Parquet file"), ("y.parquet", "does not exist")):

@@ -56,6 +56,8 @@ def test_labels_from_votes(run, tmp_path, save_picture, rule, labels):
     assert result.exit_code == 0
     corpus = open_corpus(tmp_path / "c.parquet")
     assert corpus.labels() == [*labels, None]
+    without = 1 + labels.count(None)
+    assert result.stderr == f"--votes-as-label {rule} gives no label to {without} of 3 faces\n"
     assert corpus.votes().sum(axis=1).tolist() == [10, 10, 0]
 
 

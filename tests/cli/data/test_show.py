@@ -41,6 +41,16 @@ def test_pictures_go_where_they_are_told(corpus, tmp_path):
         run(corpus, "--charts", tmp_path)
 
 
+def test_nothing_is_written_over_the_corpus_or_twice(corpus, tmp_path):
+    there = sorted(tmp_path.iterdir())
+    for option in ("--charts", "--sheet"):
+        with pytest.raises(InputError, match=f"{option} .*c.parquet is the corpus itself"):
+            run(corpus, option, corpus)
+    with pytest.raises(InputError, match=r"--sheet and --charts would both be written to .*c_charts.png"):
+        run(corpus, "--sheet", tmp_path / "c_charts.png")
+    assert sorted(tmp_path.iterdir()) == there
+
+
 def test_what_is_no_corpus(tmp_path):
     with pytest.raises(CorpusError, match="does not exist"):
         run(tmp_path / "none.parquet")

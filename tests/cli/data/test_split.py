@@ -79,6 +79,44 @@ def test_folds_and_json(run, tmp_path):
     assert counts["folds"]["fold 2"]["classes"]["fear"] == {"faces": 10, "share": 1 / 3, "points_off": 0}
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--json", "{}/c.parquet"], "--json .*c.parquet is the corpus itself"),
+        (["-o", "{}/c.parquet"], "--output .*c.parquet is the corpus itself"),
+        (["--json", "{}/new.parquet"], "--output and --json would both be written to"),
+        (["--ratios", "0.8", "0.1", "x"], "--ratios 0.8 0.1 x: these are not all numbers"),
+        (["--ratios", "x", "0.8", "0.2", "--anew"], "--ratios x 0.8 0.2: these are not all numbers"),
+    ],
+)
+def test_what_cannot_be_is_refused(run, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        run(*(option.format(tmp_path) for option in options))
+    assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
+    assert len(open_corpus(tmp_path / "c.parquet")) == 40
+
+
+def test_the_corpus_may_follow_the_ratios(run, tmp_path):
+    options = ["--anew", "-o", tmp_path / "new.parquet", "--no-near-duplicates", "--ratios", "0.5", "0.5"]
+    arguments = [str(argument) for argument in ("split", *options, tmp_path / "c.parquet")]
+    assert CliRunner().invoke(data_app, arguments, catch_exceptions=False).exit_code == 0
+    assert splits_of(tmp_path / "new.parquet") == {"train": 20, "validation": 20}
+
+
+def test_splits_that_got_nothing_are_named(run, tmp_path):
+    assert (
+        "no splits were made: the ratios give all that was to be divided to train" in run("--ratios", "1", "0").stdout
+    )
+    faces = [
+        LabelledFace(encode_png(np.full((8, 8), n, np.uint8)), "a", f"x:{n}", None, group="film") for n in range(4)
+    ]
+    write_corpus(tmp_path / "c.parquet", faces)
+    line = "validation and test got no faces: there were 4 to divide, and the largest group has 4\n"
+    assert line in run().stdout
+    write_corpus(tmp_path / "c.parquet", [LabelledFace(encode_png(np.eye(8, dtype=np.uint8)), "a", "x:0", None)])
+    assert "validation and test got no faces: there were 1 to divide\n" in run().stdout
+
+
 @pytest.mark.parametrize("ratios", [["--ratios", "0.8"], ["--ratios", "0.8", "0.1"], ["--ratios", "--anew"]])
 def test_bad_ratios(run, tmp_path, ratios):
     with pytest.raises(InputError, match="ratios"):

@@ -42,9 +42,12 @@ def audit(
     """
     with extra_needed("kaoiro data audit", "train"):
         from kaoiro.audit.audit import CHECKS, audit_corpus, parse_checks
-        from kaoiro.audit.outputs import check_outputs, parse_splits, write_text
+        from kaoiro.audit.mending import record_path, write_mended
+        from kaoiro.audit.outputs import parse_splits, written_together
         from kaoiro.audit.repairs import REPAIRS, parse_repairs, plan_repairs
     from rich.console import Console
+
+    from kaoiro.files import check_outputs
 
     chosen_checks = None if checks is None else parse_checks(checks)
     chosen_repairs = parse_repairs(repairs, chosen_checks or CHECKS)
@@ -52,7 +55,10 @@ def audit(
         raise InputError(f"--fix has nothing to do: --checks {checks} serves no default repair; name some by --repairs")
     needed = {REPAIRS[name].check for name in chosen_repairs}
     splits = parse_splits(from_)
-    check_outputs(corpus, report=report, json=json_, fix=fix)
+    record = None if fix is None else record_path(fix)
+    check_outputs(
+        {"the corpus": corpus}, {"--report": report, "--json": json_, "--fix": fix, "the record of --fix": record}
+    )
 
     messages = messages_console()
     with progress_bar(messages, f"auditing {corpus.name}") as on_progress:
@@ -64,25 +70,33 @@ def audit(
 
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{corpus}: {len(found.material)} faces", markup=False)
-    console.print(_findings_table(found))
-    console.print(_repairs_table(found, plan))
+    console.print(_findings_table(found) if found.found() else "nothing found")
+    for one in found.findings:
+        if one.caveats:
+            console.print(f"{one.kind.title}: {'; '.join(one.caveats)}", markup=False)
+    if plan.repairs:
+        console.print(_repairs_table(found, plan))
+
+    texts = {}
     if report is not None:
         with extra_needed("kaoiro data audit --report", "train"):
             from kaoiro.audit.page import audit_page
-        write_text(report, audit_page(found, plan))
-        console.print(f"page: {report}", markup=False)
+        texts[report] = audit_page(found, plan)
     if json_ is not None:
         from kaoiro.audit.record import audit_json
 
-        write_text(json_, audit_json(found, plan))
+        texts[json_] = audit_json(found, plan)
+    with written_together(texts):
+        if fix is not None:
+            with progress_bar(messages, f"writing {fix.name}") as on_progress:
+                written = write_mended(found, plan, fix, on_progress)
+    if report is not None:
+        console.print(f"page: {report}", markup=False)
+    if json_ is not None:
         console.print(f"json: {json_}", markup=False)
     if fix is not None:
-        from kaoiro.audit.mending import record_path, write_mended
-
-        with progress_bar(messages, f"writing {fix.name}") as on_progress:
-            written = write_mended(found, plan, fix, on_progress)
         console.print(f"corpus: {fix}: {written} faces; left out: {len(found.material) - written}", markup=False)
-        console.print(f"record: {record_path(fix)}", markup=False)
+        console.print(f"record: {record}", markup=False)
 
 
 def _findings_table(found: "Audit") -> "Table":

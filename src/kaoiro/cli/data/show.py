@@ -38,14 +38,13 @@ def show(
         from kaoiro.corpus.plots import save_charts
         from kaoiro.corpus.row_groups import open_row_groups
         from kaoiro.corpus.summary import summarise
-    from kaoiro.files import check_target
+    from kaoiro.files import check_outputs
     from kaoiro.media.images import save_image
 
     sheet = sheet or corpus.with_name(f"{corpus.stem}_sheet.png")
     charts = charts or corpus.with_name(f"{corpus.stem}_charts.png")
+    check_outputs({"the corpus": corpus}, {"--sheet": sheet, "--charts": charts})
     stored = open_row_groups(corpus)
-    for target in (sheet, charts):
-        check_target(target)
     summary = summarise(stored)
     console = Console(soft_wrap=True, markup=False, highlight=False)
     console.print(_table_of_counts(summary.counts()))

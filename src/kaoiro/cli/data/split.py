@@ -22,14 +22,21 @@ class SplitCommand(TyperCommand):
     """A command whose option --ratios takes all numbers that follow it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Join the numbers behind --ratios to one value before the options are told apart."""
+        """Join what follows --ratios to one value before the options are told apart."""
         if "--ratios" in args:
             first = end = args.index("--ratios") + 1
-            while end < len(args) and _is_number(args[end]):
+            while end < len(args) and (_is_number(args[end]) or not args[end].startswith("-")):
                 end += 1
+            others = [*args[: first - 1], *args[end:]]
+            if end > first and not _is_number(args[end - 1]) and not self._names_corpus(ctx, others):
+                end -= 1
             if end > first:
                 args = [*args[:first], " ".join(args[first:end]), *args[end:]]
         return super().parse_args(ctx, args)
+
+    def _names_corpus(self, ctx: Any, args: list[str]) -> bool:
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        return isinstance(given.get("corpus"), str)
 
 
 def _is_number(text: str) -> bool:
@@ -76,10 +83,9 @@ def split(
 
     with extra_needed("kaoiro data", "train"):
         from kaoiro.corpus.splitting import DEFAULT_RATIOS, Wish, parse_ratios, split_corpus
-    from kaoiro.files import atomic_path, check_target, reported_writing
+    from kaoiro.files import atomic_path, check_outputs, reported_writing
 
-    if json is not None:
-        check_target(json)
+    check_outputs({"the corpus": corpus}, {"--output": output, "--json": json})
     default = DEFAULT_RATIOS if folds is None else None
     wish = Wish(
         ratios=default if ratios is None else parse_ratios(ratios.replace(",", " ").split()),
@@ -160,12 +166,21 @@ def _table_of_folds(balance: "Balance") -> "Table":
 
 def _remarks(division: "Division", *, wanted_splits: bool) -> Sequence[str]:
     lines = []
-    if any(ratio is not None for ratio in division.split_balance.ratios):
+    balance = division.split_balance
+    made = [
+        (name, n) for name, n, ratio in zip(balance.parts, balance.row().tolist(), balance.ratios, strict=True) if ratio
+    ]
+    if made:
         lines.append("each split: faces, share in percent, distance from the ratio in percentage points")
     if division.groups:
         lines.append(
             f"kept together: {division.groups:,} groups of several faces; the largest has {division.largest_group:,}"
         )
+    if without := " and ".join(name for name, n in made if n == 0):
+        group = f", and the largest group has {division.largest_group:,}" if division.groups else ""
+        lines.append(f"{without} got no faces: there were {sum(n for _, n in made):,} to divide{group}")
+    if wanted_splits and not made and len(division.own_splits) < 2:
+        lines.append("no splits were made: the ratios give all that was to be divided to train")
     if division.own_splits:
         own = " and ".join(division.own_splits)
         nothing_new = wanted_splits and len(division.own_splits) == 2
