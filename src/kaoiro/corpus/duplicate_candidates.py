@@ -23,6 +23,9 @@ ALL_PAIRS: Final = 40_960
 PIVOTS_A_FACE: Final = 12
 """To how many pivots each face goes."""
 
+PIVOTS_A_ROOT: Final = 12
+"""How many pivots there are for each unit of √n."""
+
 NEIGHBOURS: Final = 16
 """How many candidates each face keeps where there are pivots, beside those that are alike at 16×16 pixels."""
 
@@ -108,7 +111,7 @@ def _all_pairs(n: int) -> Iterator[_Block]:
 
 def _pairs_at_pivots(low: NDArray[np.int16], on_progress: Callable[[float], None]) -> Iterator[_Block]:
     n = len(low)
-    count = 2 ** round(np.log2(np.sqrt(n) * PIVOTS_A_FACE / 2))
+    count = min(n, round(PIVOTS_A_ROOT * n**0.5))
     pivots = np.sort(np.random.default_rng(0).choice(n, count, replace=False))
     even, odd = (np.ascontiguousarray(low[pivots, part].astype(np.float32).T) for part in (0, 1))
 
