@@ -36,26 +36,17 @@ def cut_face(face: BoxedFace) -> LabelledFace | LeftOut:
     file = path_text(picture.file)
     try:
         rgb = decode_image(picture.file.read_bytes(), file)
-    except OSError as error:
-        return LeftOut(face.where, f"its picture {file} cannot be read ({error.strerror})")
     except ImageError as error:
         return LeftOut(face.where, f"its picture {file}: {str(error).removeprefix(f'cannot read {file!r}: ')}")
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        return LeftOut(face.where, f"its picture {file} cannot be read ({getattr(error, 'strerror', None) or error})")
     height, width = rgb.shape[:2]
     left, top, right, bottom = face.box
     cut = rgb[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if cut.size == 0:
         box = f"{left}, {top} to {right}, {bottom}"
         return LeftOut(face.where, f"its box ({box}) has nothing of its picture of {width} × {height} pixels")
-    return LabelledFace(
-        image_bytes=_encode_colour_png(cut),
-        name=face.name,
-        source=picture.source,
-        label=picture.label,
-        votes=picture.votes,
-        split=picture.split,
-        group=picture.group,
-        numbers=picture.numbers,
-    )
+    return picture.face(_encode_colour_png(cut), face.name)
 
 
 def _encode_colour_png(rgb: NDArray[np.uint8]) -> bytes:

@@ -26,6 +26,12 @@ class PictureFile:
     votes: tuple[int, ...] | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
 
+    def face(self, image_bytes: bytes, name: str) -> LabelledFace:
+        """Give the labelled face, now that its picture has been read."""
+        return LabelledFace(
+            image_bytes, name, self.source, self.label, self.votes, self.split, self.group, self.numbers
+        )
+
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Give the files below a folder in a fixed order; links are followed, hidden files are not given.
@@ -82,13 +88,4 @@ def read_picture(picture: PictureFile) -> LabelledFace | LeftOut:
         decode_image(encoded, where)
     except ImageError as error:
         return LeftOut(where, str(error).removeprefix(f"cannot read {where!r}: "))
-    return LabelledFace(
-        image_bytes=encoded,
-        name=PurePosixPath(picture.source).name,
-        source=picture.source,
-        label=picture.label,
-        votes=picture.votes,
-        split=picture.split,
-        group=picture.group,
-        numbers=picture.numbers,
-    )
+    return picture.face(encoded, PurePosixPath(picture.source).name)
