@@ -41,7 +41,8 @@ def main() -> None:
     print(f"time      {decoded - start:.1f} s to decode {len(faces):,} faces, ", end="")
     print(f"{time.perf_counter() - decoded:.1f} s to find pairs")
     strong = pairs.correlation >= CORRELATION
-    print(f"pairs     {len(pairs):,}: identical {pairs.identical.sum():,}, correlation from {CORRELATION} ", end="")
+    identical = (faces[pairs.first] == faces[pairs.second]).all(axis=(1, 2))
+    print(f"pairs     {len(pairs):,}: identical {identical.sum():,}, correlation from {CORRELATION} ", end="")
     print(f"{strong.sum():,}, by detail alone {(~strong).sum():,}; doubtful {(~pairs.sure).sum():,}")
     if arguments.flags is not None:
         compare_with_flags(pairs, arguments.flags)

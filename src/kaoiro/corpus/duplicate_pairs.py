@@ -35,11 +35,6 @@ class DuplicatePairs:
         return len(self.first)
 
     @property
-    def identical(self) -> NDArray[np.bool_]:
-        """Which pairs have the same pixels, `bool (p,)`; a mirrored picture is not the same."""
-        return np.asarray((self.correlation == 1) & (self.detail == 1) & ~self.mirrored)
-
-    @property
     def sure(self) -> NDArray[np.bool_]:
         """Which pairs are the same photograph beyond doubt, `bool (p,)`; the rest may be two that look alike."""
         return np.asarray((self.correlation >= SURE_CORRELATION) | (self.detail >= SURE_DETAIL))
