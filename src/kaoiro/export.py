@@ -4,9 +4,8 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +20,15 @@ import kaoiro
 from kaoiro.corpus.store import Corpus, open_corpus
 from kaoiro.corpus.synthetic import synthetic_faces
 from kaoiro.errors import InputError, ModelFileError
+from kaoiro.evaluation.brief_scores import brief_scores
 from kaoiro.evaluation.calibration import fit_temperature
 from kaoiro.evaluation.evaluate import right_answers
-from kaoiro.evaluation.scores import score
+from kaoiro.evaluation.training_prior import training_prior
+from kaoiro.expressions import Expression
 from kaoiro.files import atomic_path, check_target, reported_writing
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.models import ExpressionClassifier
+from kaoiro.models.ensemble import Ensemble
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
@@ -34,6 +36,8 @@ from kaoiro.training.weights.checkpoint import TrainedNetwork, load_checkpoint
 
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
+ENSEMBLE: Final = "ensemble"
+"""What a model file of several checkpoints has for a network."""
 _DRAWN_FACES: Final = 512
 _OPSET: Final = 18
 
@@ -41,7 +45,7 @@ _OPSET: Final = 18
 class _Probabilities(nn.Module):
     """The exported graph: raw pixels to calibrated probabilities, one output a head."""
 
-    def __init__(self, classifier: ExpressionClassifier, temperatures: Mapping[str, float]) -> None:
+    def __init__(self, classifier: ExpressionClassifier | Ensemble, temperatures: Mapping[str, float]) -> None:
         super().__init__()
         self.classifier = classifier
         self.temperatures = dict(temperatures)
@@ -64,7 +68,77 @@ class Exported:
     """Heads of the checkpoint that are not in the file, because they tell no expressions apart."""
 
 
-def _logits(classifier: ExpressionClassifier, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+@dataclass(frozen=True)
+class _Answering:
+    """What is exported: one trained network or several."""
+
+    classifier: ExpressionClassifier | Ensemble
+    trained: tuple[TrainedNetwork, ...]
+    classes: dict[str, tuple[Expression, ...]]
+    targets: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        return self.trained[0].size
+
+    @property
+    def channels(self) -> int:
+        return self.trained[0].channels
+
+    @property
+    def network(self) -> str:
+        return self.trained[0].network if len(self.trained) == 1 else ENSEMBLE
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(head for one in self.trained for head in one.targets if head not in self.classes))
+
+    def provenance(self) -> dict[str, Any]:
+        members = [
+            {
+                "network": one.network,
+                "network_options": one.network_options,
+                "normalization": one.normalization,
+                "epochs": one.epochs,
+                "planned_epochs": one.planned_epochs,
+                "seed": one.seed,
+            }
+            for one in self.trained
+        ]
+        return members[0] if len(members) == 1 else {"network": ENSEMBLE, "members": members}
+
+
+def _load(checkpoints: Sequence[Path]) -> _Answering:
+    trained = tuple(load_checkpoint(checkpoint) for checkpoint in checkpoints)
+    for checkpoint, one in zip(checkpoints, trained, strict=True):
+        if not one.classes:
+            there = ", ".join(f"{head} ({one.targets[head]})" for head in one.outputs)
+            raise ModelFileError(
+                f"{str(checkpoint)!r} has no head for a model file, which holds label and votes heads only; it has "
+                f"{there}"
+            )
+    first = trained[0]
+    if len(trained) == 1:
+        return _Answering(first.classifier, trained, first.classes, first.targets)
+    for checkpoint, one in zip(checkpoints, trained, strict=True):
+        if (one.size, one.channels) != (first.size, first.channels):
+            raise ModelFileError(
+                f"an ensemble's members read the same input, but {str(checkpoints[0])!r} reads {first.channels}×"
+                f"{first.size}×{first.size} and {str(checkpoint)!r} {one.channels}×{one.size}×{one.size}"
+            )
+    classes = {
+        head: known for head, known in first.classes.items() if all(one.classes.get(head) == known for one in trained)
+    }
+    if not classes:
+        raise ModelFileError(
+            "the members of an ensemble have a head in common, but these have none: "
+            + "; ".join(f"{str(c)!r} has {', '.join(o.classes)}" for c, o in zip(checkpoints, trained, strict=True))
+        )
+    ensemble = Ensemble([one.classifier for one in trained], list(classes)).eval()
+    return _Answering(ensemble, trained, classes, first.targets)
+
+
+def _logits(classifier: ExpressionClassifier | Ensemble, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     parts: dict[str, list[NDArray[np.float32]]] = {}
     with torch.inference_mode():
         for start in range(0, len(faces), 256):
@@ -110,11 +184,11 @@ def _fold_constants(program: torch.onnx.ONNXProgram) -> None:
     onnxscript.optimizer.remove_unused_nodes(program.model)
 
 
-def _graph(trained: TrainedNetwork, temperatures: Mapping[str, float]) -> onnx.ModelProto:
-    example = torch.zeros(2, trained.channels, trained.size, trained.size, dtype=torch.uint8)
+def _graph(answering: _Answering, temperatures: Mapping[str, float]) -> onnx.ModelProto:
+    example = torch.zeros(2, answering.channels, answering.size, answering.size, dtype=torch.uint8)
     with _quiet():
         program = torch.onnx.export(
-            _Probabilities(trained.classifier, temperatures).eval(),
+            _Probabilities(answering.classifier, temperatures).eval(),
             (example,),
             input_names=[INPUT_NAME],
             output_names=list(temperatures),
@@ -134,7 +208,7 @@ def _graph(trained: TrainedNetwork, temperatures: Mapping[str, float]) -> onnx.M
 
 
 def export(
-    checkpoint: Path,
+    checkpoint: Path | Sequence[Path],
     target: Path,
     *,
     corpus: Path | None = None,
@@ -143,80 +217,77 @@ def export(
     crop: Crop | None = None,
     licence: str = "",
 ) -> Exported:
-    """Write a checkpoint's network as a model file.
+    """Write a checkpoint's network, or several checkpoints' as an ensemble, as a model file.
 
-    With a corpus, each head's temperature is fitted on its `validation` split, that split's scores go into the file,
-    and torch and ONNX Runtime are compared on its faces. Without one the temperature stays 1 and the comparison uses
-    faces drawn by `kaoiro.corpus.synthetic`. A model file holds heads that tell expressions apart: `multilabel` and
-    `values` heads are left out.
+    With a corpus, each head's temperature is fitted on its `validation` split, that split's scores and the classes'
+    frequencies among the training faces go into the file, and torch and ONNX Runtime are compared on its faces. Without
+    one the temperature stays 1 and the comparison uses faces drawn by `kaoiro.corpus.synthetic`. A model file holds
+    heads that tell expressions apart: `multilabel` and `values` heads are left out.
 
     Args:
-        checkpoint: a file that `kaoiro train` wrote.
+        checkpoint: a file that `kaoiro train` wrote; of several, the probabilities of the heads that all of them have
+            are averaged.
         target: the model file to write, ending in `.onnx`.
         corpus: a stored corpus with a `validation` split.
-        name: the model's name; by default its network's.
+        name: the model's name; by default its network's, or `ensemble`.
         default_head: the head that photos are read with; by default one that learned votes, otherwise the first.
         crop: how the model wants faces cut out.
         licence: under which terms the weights may be used.
 
     Raises:
         ModelFileError: the checkpoint cannot be used or has no head for a model file, or ONNX Runtime's answers differ
-            from torch's by more than `TOLERANCE`; nothing is written then.
+            from torch's by more than `TOLERANCE`; or an ensemble's members have other inputs or no head in common.
+            Nothing is written then.
         InputError: the target's name or the default head cannot be used.
         CorpusError: the corpus cannot be used.
     """
     if target.suffix != ".onnx":
         raise InputError(f"a model file's name ends in .onnx, not as in {str(target)!r}")
     check_target(target)
-    trained = load_checkpoint(checkpoint)
-    if not trained.classes:
-        there = ", ".join(f"{head} ({trained.targets[head]})" for head in trained.outputs)
-        raise ModelFileError(
-            f"{str(checkpoint)!r} has no head for a model file, which holds label and votes heads only; it has {there}"
-        )
+    checkpoints = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
+    if not checkpoints:
+        raise InputError("an export needs at least one checkpoint")
+    answering = _load(checkpoints)
     if default_head is None:
         default_head = next(
-            (head for head, kind in trained.targets.items() if kind == "votes"), next(iter(trained.classes))
+            (head for head in answering.classes if answering.targets[head] == "votes"), next(iter(answering.classes))
         )
-    if default_head not in trained.classes:
-        raise InputError(f"there is no head {default_head!r}; the checkpoint has {', '.join(trained.classes)}")
+    if default_head not in answering.classes:
+        raise InputError(f"there is no head {default_head!r}; the checkpoint has {', '.join(answering.classes)}")
 
     heads = {
-        head: Head(classes, 1.0, "votes" if trained.targets[head] == "votes" else "label")
-        for head, classes in trained.classes.items()
+        head: Head(classes, 1.0, "votes" if answering.targets[head] == "votes" else "label")
+        for head, classes in answering.classes.items()
     }
-    validation: Corpus | None = None if corpus is None else open_corpus(corpus).select("validation")
+    stored: Corpus | None = None if corpus is None else open_corpus(corpus)
+    validation = None if stored is None else stored.select("validation")
+    if stored is not None:
+        heads = {key: replace(head, prior=training_prior(stored, head)) for key, head in heads.items()}
     if validation is None:
-        faces = _drawn_faces(trained.size, trained.channels)
+        faces = _drawn_faces(answering.size, answering.channels)
     else:
-        faces = validation.decode_faces(trained.size, trained.channels)
-    logits = _logits(trained.classifier, faces)
+        faces = validation.decode_faces(answering.size, answering.channels)
+    logits = _logits(answering.classifier, faces)
     answers = {} if validation is None else {key: right_answers(validation, head) for key, head in heads.items()}
     for key, known in answers.items():
         if known is not None:
             heads[key] = replace(heads[key], temperature=fit_temperature(logits[key], known))
     metadata = ModelMetadata(
-        name=name or trained.network,
-        size=trained.size,
-        channels=trained.channels,
+        name=name or answering.network,
+        size=answering.size,
+        channels=answering.channels,
         heads=heads,
         default_head=default_head,
         crop=crop or Crop(),
         licence=licence,
         provenance={
-            "network": trained.network,
-            "network_options": trained.network_options,
-            "normalization": trained.normalization,
-            "epochs": trained.epochs,
-            "planned_epochs": trained.planned_epochs,
-            "seed": trained.seed,
+            **answering.provenance(),
             "corpus": None if corpus is None else corpus.name,
-            "exported": datetime.now(UTC).date().isoformat(),
             "kaoiro": kaoiro.__version__,
             "torch": torch.__version__,
         },
     )
-    model = _graph(trained, {name: head.temperature for name, head in heads.items()})
+    model = _graph(answering, {name: head.temperature for name, head in heads.items()})
     with reported_writing(target), atomic_path(target) as path:
         _write(model, metadata, path)
         found = head_probabilities(open_model(path, device="cpu"), faces, list(heads), flip_averaging=False)
@@ -228,9 +299,10 @@ def export(
                 f"not written: on {len(faces)} faces ONNX Runtime differs from torch by {difference:.2g}, "
                 f"more than {TOLERANCE:.0e}"
             )
-        metadata = replace(metadata, scores=_validation_scores(heads, answers, found))
+        measured = brief_scores(heads, answers, found)
+        metadata = replace(metadata, scores={"validation": measured} if measured else {})
         _write(model, metadata, path)
-    return Exported(target, metadata, difference, len(faces), tuple(trained.outputs))
+    return Exported(target, metadata, difference, len(faces), answering.left_out)
 
 
 def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:
@@ -241,21 +313,3 @@ def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:
 def _largest_difference(logits: NDArray[np.float32], probabilities: NDArray[np.float64]) -> float:
     expected = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
     return float(np.abs(expected - probabilities).max())
-
-
-def _validation_scores(
-    heads: Mapping[str, Head],
-    answers: Mapping[str, NDArray[np.int64] | None],
-    found: Mapping[str, NDArray[np.float64]],
-) -> dict[str, Any]:
-    scores = {}
-    for name, known in answers.items():
-        if known is not None:
-            measured = score(found[name], known, heads[name].classes)
-            scores[name] = {
-                "n": measured.n,
-                "accuracy": measured.accuracy.value,
-                "macro_f1": measured.macro_f1.value,
-                "calibration_error": measured.calibration_error,
-            }
-    return {"validation": scores} if scores else {}

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from kaoiro.cli.predict import predict
 from kaoiro.errors import InputError
+from kaoiro.expressions import SEVEN
 from kaoiro.media.images import load_image, save_image
 from kaoiro.recognition.recognizer import Recognizer
 
@@ -228,3 +229,40 @@ def test_a_progress_bar_is_shown_on_a_terminal_from_30_pictures_on(pictures, tin
 
     assert b"reading" in stderr_on_a_terminal("many")
     assert stderr_on_a_terminal("in") == b""
+
+
+def test_unsure_answers(run, pictures):
+    save_image(pictures / "crop.png", np.full((30, 20, 3), 30, np.uint8))
+
+    def unsure(format_):
+        return run("crop.png", "--faces-are-crops", "--min-confidence", "0.9", "--format", format_).stdout
+
+    (face,) = json.loads(unsure("jsonl"))["faces"]
+    assert face["expression"] is None
+    assert 0.1 < face["confidence"] == max(face["probabilities"].values()) < 0.9
+    (row,) = csv.DictReader(io.StringIO(unsure("csv")))
+    assert row["expression"] == ""
+    assert float(row["confidence"]) == face["confidence"]
+    likeliest = max(face["probabilities"], key=face["probabilities"].get)
+    assert f"unsure ({likeliest} {face['confidence']:.1%})" in unsure("table")
+    assert run("crop.png", "--faces-are-crops", "--min-confidence", "0.9", "--annotate", "out").exit_code == 0
+    assert run("crop.png", "--min-confidence", "2").exit_code == 2
+
+
+def test_priors(run, pictures):
+    def disgust(*options):
+        arguments = ("in/astronaut.jpg", "--format", "jsonl", *options)
+        return json.loads(run(*arguments, model="kaoiro-s").stdout)["faces"][0]["probabilities"]["disgust"]
+
+    all_alike = ",".join(f"{one}=3" for one in SEVEN)
+    assert disgust("--prior", "balanced") == pytest.approx(disgust("--prior", all_alike))
+    assert disgust("--prior", "balanced") > disgust()
+    assert disgust("--prior", "natural") == disgust()
+    for prior, message in (
+        ("balanced", "of the model 'tiny' does not say how frequent"),
+        ("happiness=0.5,neutral=0.5", "says nothing of anger, disgust, fear, sadness, surprise; name every expression"),
+        ("joyful", "the prior 'joyful' cannot be read"),
+    ):
+        error = run("in", "--prior", prior).exception
+        assert isinstance(error, InputError)
+        assert message in str(error)

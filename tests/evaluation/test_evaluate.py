@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,10 +8,11 @@ from PIL import Image
 from kaoiro.corpus.labelled_face import LabelledFace
 from kaoiro.corpus.store import open_corpus, write_corpus
 from kaoiro.corpus.synthetic import synthetic_faces, write_synthetic_corpus
-from kaoiro.errors import CorpusError, ModelFileError
+from kaoiro.errors import CorpusError, InputError, ModelFileError
 from kaoiro.evaluation.evaluate import evaluate, right_answers
 from kaoiro.evaluation.scores import score
 from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression
+from kaoiro.model_metadata import replace_metadata
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import Head
 from kaoiro.recognition.model_file import open_model
@@ -154,3 +156,30 @@ def test_a_corpus_without_the_split(tmp_path, tiny_model_path):
 def test_a_model_that_is_none(drawn_corpus):
     with pytest.raises(ModelFileError, match=r"no model file 'nothing\.onnx'"):
         evaluate("nothing.onnx", drawn_corpus, "test")
+
+
+def test_another_prior(tmp_path, drawn_corpus, tiny_model_path):
+    model = tmp_path / "m.onnx"
+    model.write_bytes(tiny_model_path.read_bytes())
+    metadata = open_model(model).metadata
+    learned = {"fer2013": (0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1), "ferplus": (0.1,) * 6 + (0.3, 0.1)}
+    heads = {name: replace(head, prior=learned[name]) for name, head in metadata.heads.items()}
+    replace_metadata(model, replace(metadata, heads=heads))
+    part = open_corpus(drawn_corpus).select("test")
+    found = head_probabilities(open_model(model), part.decode_faces(8, 1), list(heads), flip_averaging=False)
+    frequencies = dict(zip(map(str, EIGHT), (1, 2, 3, 4, 5, 6, 7, 8), strict=True))
+    for prior, wanted in (("balanced", [1] * 8), (frequencies, list(frequencies.values()))):
+        report = evaluate(model, drawn_corpus, "test", prior=prior)
+        assert report.prior == prior
+        for name, head in report.heads.items():
+            classes = len(learned[name])
+            expected = found[name] * wanted[:classes] / np.array(learned[name])
+            expected /= expected.sum(axis=1, keepdims=True)
+            scores = score(expected, right_answers(part, heads[name]), heads[name].classes)
+            assert head.scores.confusion == scores.confusion
+            assert head.scores.selection.area == pytest.approx(scores.selection.area)
+    assert evaluate(model, drawn_corpus, "test").prior == "natural"
+    with pytest.raises(InputError, match="says nothing of disgust"):
+        evaluate(model, drawn_corpus, "test", prior={"anger": 1})
+    with pytest.raises(InputError, match="of the model 'tiny' does not say how frequent"):
+        evaluate(tiny_model_path, drawn_corpus, "test", prior="balanced")

@@ -123,3 +123,29 @@ def test_as_plain_types():
 def test_nothing_to_score():
     with pytest.raises(InputError, match="has a right answer"):
         score(np.ones((2, 3), np.float32) / 3, np.array([-1, -1]), THREE)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 9999), st.integers(1, 300))
+def test_the_parts_agree(seed, n):
+    probabilities, right = drawn(seed, n)
+    assume(np.abs((probabilities.max(axis=1) * 15) % 1 - 0.5).max() < 0.4999)
+    scores = score(probabilities, right, THREE)
+    gaps = [one.n * abs(one.confidence - one.accuracy) for one in scores.reliability if one.n]
+    assert scores.calibration_error == pytest.approx(sum(gaps) / n, abs=1e-5)
+    whole = scores.selection.points[0]
+    assert (whole.coverage, whole.n) == (1, n)
+    assert whole.accuracy.value == scores.accuracy.value == pytest.approx(1 - scores.selection.risk[-1])
+    assert whole.threshold == pytest.approx(probabilities.max(axis=1).min())
+
+
+def test_honest_confidences_show_the_error_of_chance():
+    rng = np.random.default_rng(6)
+    found = []
+    for seed in range(20):
+        probabilities, _ = drawn(seed, 400)
+        answers = (rng.random((400, 1)) > probabilities.cumsum(axis=1)).sum(axis=1).clip(max=2)
+        scores = score(probabilities, answers, THREE)
+        found.append((scores.calibration_error, scores.calibration_error_by_chance))
+    measured, by_chance = np.mean(found, axis=0)
+    assert measured == pytest.approx(by_chance, rel=0.15)

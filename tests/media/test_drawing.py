@@ -10,7 +10,7 @@ from kaoiro.media.drawing import COLOURS, draw
 @dataclass(frozen=True)
 class Read:
     box: tuple[float, float, float, float]
-    expression: Expression = Expression.HAPPINESS
+    expression: Expression | None = Expression.HAPPINESS
     confidence: float = 0.93
 
 
@@ -85,3 +85,12 @@ def test_without_faces_the_picture_is_copied():
     drawn = draw(image, [])
     assert np.array_equal(drawn, image)
     assert drawn is not image
+
+
+def test_a_face_without_an_expression_gets_a_white_box_and_a_short_label():
+    image = np.full((200, 300, 3), 128, np.uint8)
+    unsure = draw(image, [Read((100, 80, 160, 150), None)])
+    named = draw(image, [Read((100, 80, 160, 150), Expression.HAPPINESS)])
+    white = area_of(unsure, (255, 255, 255))
+    assert 100 < white < area_of(named, COLOURS[Expression.HAPPINESS])
+    assert all(area_of(unsure, colour) == 0 for colour in COLOURS.values())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,9 @@ from hypothesis import strategies as st
 
 from kaoiro.errors import InputError
 from kaoiro.expressions import EIGHT, SEVEN
+from kaoiro.model_metadata import replace_metadata
 from kaoiro.recognition.classifier import BATCH, Classifier, head_probabilities
+from kaoiro.recognition.metadata import Head
 from kaoiro.recognition.model_file import open_model
 from tiny_model import CLASSES, probabilities, write_tiny_model
 
@@ -100,3 +104,37 @@ def test_all_heads_with_flip_averaging(model):
     for head in CLASSES:
         expected = [(probabilities(f[0], head) + probabilities(f[0, :, ::-1], head)) / 2 for f in faces]
         assert found[head] == pytest.approx(np.stack(expected), abs=1e-6)
+
+
+def with_prior(path, prior):
+    """The tiny model, with a prior in its head `ferplus`."""
+    model = open_model(write_tiny_model(path))
+    replace_metadata(
+        path, replace(model.metadata, heads=model.metadata.heads | {"ferplus": Head(EIGHT, 1.0, prior=prior)})
+    )
+    return open_model(path)
+
+
+def test_another_prior(tmp_path):
+    learned = (0.1, 0.05, 0.05, 0.3, 0.1, 0.1, 0.2, 0.1)
+    model = with_prior(tmp_path / "m.onnx", learned)
+    faces = random_faces(4)
+    faces[0][:, :4] //= 4
+    plain = np.array([(probabilities(face) + probabilities(face[:, ::-1])) / 2 for face in faces])
+    expected = plain[:, :7] / np.array(learned[:7])
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = Classifier(model, prior="balanced", flip_averaging=True).probabilities(faces)
+    assert np.allclose(found, expected, atol=1e-6)
+    wanted = dict(zip(map(str, EIGHT), (8, 7, 6, 5, 4, 3, 2, 1), strict=True))
+    expected = plain * np.array(list(wanted.values())) / np.array(learned)
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = Classifier(model, prior=wanted, contempt=True, flip_averaging=True).probabilities(faces)
+    assert np.allclose(found, expected, atol=1e-6)
+    assert np.array_equal(
+        Classifier(model, prior="natural").probabilities(faces), Classifier(model).probabilities(faces)
+    )
+
+
+def test_a_prior_of_a_model_that_does_not_say_what_it_learned_from(model):
+    with pytest.raises(InputError, match="head 'ferplus' of the model 'tiny' does not say how frequent"):
+        Classifier(model, prior="balanced")

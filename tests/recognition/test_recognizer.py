@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kaoiro.errors import ImageError, InputError, ModelFileError
-from kaoiro.expressions import EIGHT, SEVEN
+from kaoiro.expressions import EIGHT, SEVEN, Expression
 from kaoiro.faces.crops import cut_face
 from kaoiro.faces.detector import FaceDetector
 from kaoiro.media.face_pixels import face_pixels
@@ -160,3 +160,31 @@ def test_reading_a_face_imports_no_torch(tiny_model_path, astronaut):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
+def test_unsure_answers(tiny_model_path):
+    crops = [np.full((8, 8), brightness, np.uint8) for brightness in (0, 40, 120, 255)]
+    sure = Recognizer(tiny_model_path).predict_crops(crops)
+    limit = sorted(face.confidence for face in sure)[2]
+    careful = Recognizer(tiny_model_path, min_confidence=limit).predict_crops(crops)
+    for face, answer in zip(sure, careful, strict=True):
+        # A confidence of exactly the limit is enough.
+        assert answer.expression == (face.expression if face.confidence >= limit else None)
+        assert answer.likeliest == face.expression
+        assert (answer.confidence, answer.probabilities) == (face.confidence, face.probabilities)
+    assert [face.expression for face in careful].count(None) == 2
+
+
+@pytest.mark.parametrize("min_confidence", [-0.1, 1.1, float("nan")])
+def test_a_confidence_that_is_none(tiny_model_path, min_confidence):
+    with pytest.raises(InputError, match="min_confidence must be between 0 and 1, not"):
+        Recognizer(tiny_model_path, min_confidence=min_confidence)
+
+
+def test_the_shipped_model_takes_another_prior():
+    crop = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    for head in ("fer2013", "ferplus"):
+        (natural,) = Recognizer(head=head).predict_crops([crop])
+        (balanced,) = Recognizer(head=head, prior="balanced").predict_crops([crop])
+        assert balanced.probabilities[Expression.DISGUST] > natural.probabilities[Expression.DISGUST]
+        assert balanced.probabilities[Expression.NEUTRAL] < natural.probabilities[Expression.NEUTRAL]

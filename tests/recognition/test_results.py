@@ -22,3 +22,10 @@ def test_a_crop_has_neither_landmarks_nor_detection_score():
     plain = Face((0.0, 0.0, 48.0, 48.0), Expression.FEAR, 0.4, PROBABILITIES).to_dict()
     assert plain["landmarks"] is None
     assert plain["detection_score"] is None
+
+
+def test_an_unsure_face_has_no_expression_but_a_likeliest_one():
+    face = Face((0.0, 0.0, 48.0, 48.0), None, 0.4, PROBABILITIES)
+    assert face.likeliest is Expression.FEAR
+    assert face.to_dict()["expression"] is None
+    assert face.to_dict()["confidence"] == 0.4

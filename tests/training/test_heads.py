@@ -246,3 +246,58 @@ def test_names_of_heads():
     for name in ("faces", "keys", "type"):  # the model's input, and what torch's container of heads has
         with pytest.raises(InputError, match="cannot have the name"):
             check_heads({name: HeadConfig()})
+
+
+def soft(*rows, prefix="teacher.x"):
+    """Columns of soft labels, from one row of seven shares for each face."""
+    return {f"{prefix}.{e}": [None if row is None else row[i] for row in rows] for i, e in enumerate(SEVEN)}
+
+
+UNSURE = [0.5, 0.0, 0.25, 0.0, 0.0, 0.25, 0.0]
+
+
+def test_soft_labels_are_blended_with_labels(corpus):
+    part = corpus(FACE, FACE, (None, None), (None, None), **soft(UNSURE, None, UNSURE, None))
+    targets = head_targets(part, HeadConfig(soft_labels="teacher.x", soft_share=0.8))
+    expected = torch.tensor(UNSURE) * 0.8
+    expected[2] += 0.2
+    assert torch.allclose(targets.distribution[0], expected)
+    assert targets.distribution[1].tolist() == [0, 0, 1, 0, 0, 0, 0]  # no soft labels: the label alone
+    assert torch.allclose(targets.distribution[2], torch.tensor(UNSURE))  # no label: the soft labels alone
+    assert targets.weight.tolist() == pytest.approx([1, 1, 0.8, 0])
+    assert targets.answer.tolist() == [2, 2, -1, -1]
+
+
+def test_blending_is_the_sum_of_both_cross_entropies(corpus):
+    part = corpus((None, HALF_SURE), **{f"t.{e}": [share] for e, share in zip(EIGHT, [*UNSURE, 0.0], strict=True)})
+    votes = head_targets(part, HeadConfig("votes"))
+    blended = head_targets(part, HeadConfig("votes", soft_labels="t", soft_share=0.6))
+    log_p = torch.log_softmax(torch.arange(8.0), dim=0)
+    hard = votes.weight * (votes.distribution * log_p).sum(1)
+    taught = (torch.tensor([*UNSURE, 0.0]) * log_p).sum()
+    assert votes.weight.item() == pytest.approx(0.7)
+    assert torch.allclose(blended.weight * (blended.distribution * log_p).sum(1), 0.4 * hard + 0.6 * taught)
+
+
+def test_soft_labels_over_other_classes_are_renormalized(corpus):
+    part = corpus(FACE, **soft([0.2, 0, 0.2, 0, 0, 0, 0.1]))  # a teacher whose rest is contempt
+    targets = head_targets(part, HeadConfig(soft_labels="teacher.x", soft_share=1))
+    assert targets.distribution[0].tolist() == pytest.approx([0.4, 0, 0.4, 0, 0, 0, 0.2])
+
+
+def test_missing_soft_labels(corpus):
+    with pytest.raises(CorpusError, match=r"no soft labels 'other.anger'; `kaoiro data soft-labels` writes"):
+        head_targets(corpus(FACE, **soft(UNSURE)), HeadConfig(soft_labels="other"))
+
+
+@pytest.mark.parametrize("row", [[-0.1, 0.5, 0.6, 0, 0, 0, 0], [0] * 7, [float("inf"), 0, 0, 0, 0, 0, 0]])
+def test_soft_labels_that_are_no_probabilities(corpus, row):
+    with pytest.raises(CorpusError, match=r"the soft labels 'teacher.x' of a:1 are no probabilities"):
+        head_targets(corpus(FACE, FACE, **soft(UNSURE, row)), HeadConfig(soft_labels="teacher.x"))
+
+
+def test_soft_labels_of_other_heads():
+    with pytest.raises(InputError, match="'a' learns values, so it takes no soft labels"):
+        check_heads({"a": HeadConfig("values", columns=("valence",), soft_labels="teacher.a")})
+    with pytest.raises(InputError, match=r"soft_share of the head 'a' must lie between 0 and 1, not 1.5"):
+        check_heads({"a": HeadConfig(soft_labels="teacher.a", soft_share=1.5)})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaoiro.cli.backend import Backend
 from kaoiro.cli.device import Device
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def predict(
         bool, typer.Option("--faces-are-crops", help="Each picture is one face, cut out already.")
     ] = False,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    backend: Annotated[Backend, typer.Option(help="What runs the model.")] = Backend.ONNXRUNTIME,
     detector: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A YuNet file of your own in place of the usual one.")
     ] = None,
@@ -61,6 +63,17 @@ def predict(
     flip_averaging: Annotated[
         bool, typer.Option("--flip-averaging", help="Read each face mirrored too: better, at twice the time.")
     ] = False,
+    prior: Annotated[
+        str,
+        typer.Option(
+            metavar="PRIOR",
+            help="How frequent expressions are in the pictures: natural (as in training), balanced, or each one's "
+            "frequency: happiness=0.5,neutral=0.4,…",
+        ),
+    ] = "natural",
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Name no expression where the highest probability is below this.")
+    ] = 0.0,
 ) -> None:
     """Read the expressions of the faces in pictures.
 
@@ -85,6 +98,7 @@ def predict(
     from kaoiro.media.drawing import draw
     from kaoiro.media.images import load_image, save_image
     from kaoiro.recognition.many import read_pictures
+    from kaoiro.recognition.priors import parse_prior
     from kaoiro.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(
@@ -92,9 +106,12 @@ def predict(
         head=head,
         contempt=contempt,
         device=device.value,
+        backend=backend.value,
         detector=detector,
         min_detection_score=min_detection_score,
         flip_averaging=flip_averaging,
+        prior=parse_prior(prior),
+        min_confidence=min_confidence,
     )
     copies = annotated_paths(pictures, annotate) if annotate else {}
     streams = format_ in (Format.JSONL, Format.CSV) and sys.stdout.isatty()

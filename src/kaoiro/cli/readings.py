@@ -93,11 +93,12 @@ def _table(out: TextIO) -> Iterator[Write]:
         picture = Text(str(reading.picture))
         for number, face in enumerate(reading.faces, start=1):
             left, top, right, bottom = face.box
+            unsure = face.expression is None
             table.add_row(
                 picture,
                 str(number),
-                face.expression.value,
-                f"{face.confidence:.1%}",
+                f"unsure ({face.likeliest.value} {face.confidence:.1%})" if unsure else face.likeliest.value,
+                "" if unsure else f"{face.confidence:.1%}",
                 _runner_up(face),
                 f"{left:.0f}, {top:.0f}",
                 f"{right - left:.0f}×{bottom - top:.0f}",

@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
 
 from kaoiro.errors import InputError
+from kaoiro.evaluation.measured import Measured
+from kaoiro.evaluation.reliability import (
+    CALIBRATION_BINS,
+    ReliabilityBin,
+    calibration_error_by_chance,
+    reliability,
+)
+from kaoiro.evaluation.selection import Selection, selection
 from kaoiro.expressions import Expression
 
+__all__ = ["RESAMPLES", "ClassScores", "Measured", "Scores", "score"]
+
 RESAMPLES: Final = 2000
-CALIBRATION_BINS: Final = 15
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A figure with its 95 % interval, all between 0 and 1."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class Scores:
         accuracy: share of them that got it.
         macro_f1: mean of the classes' F1; classes that no face has as its right answer are left out of the mean.
         calibration_error: expected calibration error of the highest probability, 15 bins of equal width.
+        calibration_error_by_chance: what that error would be on as many faces if every confidence were true.
+        reliability: those bins.
+        selection: what the head gains by staying silent about the faces of which it is least sure.
         classes: scores by class.
         confusion: rows are right answers, columns are the model's, both in the order of `classes`.
     """
@@ -51,6 +54,9 @@ class Scores:
     accuracy: Measured
     macro_f1: Measured
     calibration_error: float
+    calibration_error_by_chance: float
+    reliability: list[ReliabilityBin]
+    selection: Selection
     classes: dict[Expression, ClassScores]
     confusion: list[list[int]]
 
@@ -98,6 +104,8 @@ def score(
     if not known.any():
         raise InputError("none of the faces has a right answer for this head")
     found, right = torch.from_numpy(probabilities[known]).float(), torch.from_numpy(answers[known])
+    correct = (found.argmax(dim=1) == right).numpy()
+    confidence = np.asarray(probabilities[known].max(axis=1), np.float64)
     confusion = multiclass_confusion_matrix(found, right, len(classes)).numpy()
     n = int(known.sum())
     generator = np.random.default_rng(seed)
@@ -118,6 +126,9 @@ def score(
         accuracy=_interval(np.trace(resampled, axis1=1, axis2=2) / n, float(hits.sum() / n)),
         macro_f1=_interval(_macro_f1(resampled), float(_macro_f1(confusion))),
         calibration_error=float(multiclass_calibration_error(found, right, len(classes), CALIBRATION_BINS)),
+        calibration_error_by_chance=calibration_error_by_chance(confidence),
+        reliability=reliability(confidence, correct),
+        selection=selection(confidence, correct),
         classes=by_class,
         confusion=confusion.tolist(),
     )

@@ -25,6 +25,7 @@ COLOURS: Final[dict[Expression, _Colour]] = {
 }
 """RGB by expression: the palette of Okabe and Ito, which people with any colour vision can tell apart, and a
 grey."""
+_UNSURE: Final[_Colour] = (255, 255, 255)
 
 
 class ReadFace(Protocol):
@@ -33,13 +34,13 @@ class ReadFace(Protocol):
     @property
     def box(self) -> _Rectangle: ...
     @property
-    def expression(self) -> Expression: ...
+    def expression(self) -> Expression | None: ...
     @property
     def confidence(self) -> float: ...
 
 
 def draw(image: NDArray[np.uint8], faces: Iterable[ReadFace]) -> NDArray[np.uint8]:
-    """Draw each face's box, expression and confidence.
+    """Draw each face's box, expression and confidence; a face without an expression gets a white box and `?`.
 
     Lines and letters grow with the picture and with the face. A label lies within the picture, above or below
     its face or wherever it covers the least of other faces and labels, and is shortened where the picture is
@@ -57,7 +58,7 @@ def draw(image: NDArray[np.uint8], faces: Iterable[ReadFace]) -> NDArray[np.uint
     pen = ImageDraw.Draw(canvas)
     boxes = [face.box for face in faces]
     for face in faces:
-        _draw_box(pen, face.box, COLOURS[face.expression], _letter_height(canvas.size, face.box))
+        _draw_box(pen, face.box, _colour(face), _letter_height(canvas.size, face.box))
 
     labels: list[_Rectangle] = []
     for face in faces:
@@ -67,10 +68,14 @@ def draw(image: NDArray[np.uint8], faces: Iterable[ReadFace]) -> NDArray[np.uint
         size = width + 2 * padding, height + 2 * padding
         label = _label_place(face.box, size, canvas.size, [box for box in boxes if box != face.box], labels)
         labels.append(label)
-        colour = COLOURS[face.expression]
+        colour = _colour(face)
         pen.rectangle(label, fill=colour)
         pen.text((label[0] + padding, label[1] + padding), text, fill=_ink_on(colour), font=font, anchor="lt")
     return np.array(canvas)
+
+
+def _colour(face: ReadFace) -> _Colour:
+    return _UNSURE if face.expression is None else COLOURS[face.expression]
 
 
 def _letter_height(picture: tuple[int, int], box: _Rectangle) -> float:
@@ -91,9 +96,9 @@ def _draw_box(pen: ImageDraw.ImageDraw, box: _Rectangle, colour: _Colour, letter
 
 def _fitting_text(face: ReadFace, picture: tuple[int, int]) -> tuple[str, _Font]:
     """The fullest wording, in the largest letters, whose label is no wider than the picture."""
-    name = face.expression.value
+    name = "?" if face.expression is None else face.expression.value
     height = _letter_height(picture, face.box)
-    for text in (f"{name} {face.confidence:.0%}", name):
+    for text in (name,) if face.expression is None else (f"{name} {face.confidence:.0%}", name):
         font = ImageFont.load_default(height)
         if font.getlength(text) + height / 2 <= picture[0]:
             return text, font

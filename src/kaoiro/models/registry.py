@@ -37,10 +37,25 @@ def _kaoiro_s(
     return ResidualBackbone(channels, stem, widths, depths)
 
 
+def _kaoiro_xs(
+    channels: int, stem: int = 8, widths: Sequence[int] = (32, 64, 128), depths: Sequence[int] = (1, 1, 1)
+) -> nn.Module:
+    return ResidualBackbone(channels, stem, widths, depths)
+
+
+# Widths are multiples of 16, the blocks in which ONNX Runtime lays channels out.
+def _kaoiro_n(
+    channels: int, stem: int = 16, widths: Sequence[int] = (32, 64), depths: Sequence[int] = (1, 1)
+) -> nn.Module:
+    return ResidualBackbone(channels, stem, widths, depths, stem_stride=2)
+
+
 _NETWORKS: Final = {
     "emotionnet": _Network(EmotionNetBackbone, UsualInput(channels=3, size=224)),
     "expression-transformer": _Network(TransformerBackbone, UsualInput(channels=1, size=48)),
+    "kaoiro-n": _Network(_kaoiro_n, UsualInput(channels=1, size=48)),
     "kaoiro-s": _Network(_kaoiro_s, UsualInput(channels=1, size=48)),
+    "kaoiro-xs": _Network(_kaoiro_xs, UsualInput(channels=1, size=48)),
 }
 
 

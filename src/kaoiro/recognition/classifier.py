@@ -12,6 +12,7 @@ from kaoiro.expressions import Expression
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.recognition.metadata import INPUT_NAME
 from kaoiro.recognition.model_file import ModelFile
+from kaoiro.recognition.priors import Prior, prior_weights, with_weights
 
 BATCH: Final = 64
 
@@ -51,9 +52,12 @@ class Classifier:
             for, it is left out and the others' probabilities are renormalised.
         flip_averaging: whether each face is also classified mirrored, and the two answers averaged. Takes
             twice the time.
+        prior: how frequent expressions are where the faces come from: `natural`, as in what the model learned from;
+            `balanced`, all alike; or a mapping from each expression among the answers to its frequency.
 
     Raises:
-        InputError: the model has no such head, or contempt is asked of a head that does not know it.
+        InputError: the model has no such head, contempt is asked of a head that does not know it, or the prior
+            cannot be used (`kaoiro.recognition.priors.prior_weights` says when).
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Classifier:
         *,
         contempt: bool = False,
         flip_averaging: bool = False,
+        prior: Prior = "natural",
     ) -> None:
         self._model = model
         heads = model.metadata.heads
@@ -78,6 +83,7 @@ class Classifier:
         self.expressions: tuple[Expression, ...] = tuple(classes[i] for i in self._kept)
         """What the columns of `probabilities` stand for."""
         self._flip_averaging = flip_averaging
+        self._weights = prior_weights(prior, model.metadata, self._head, self.expressions)
 
     def probabilities(self, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Classify cut-out faces.
@@ -99,4 +105,4 @@ class Classifier:
         """`uint8 (n, channels, size, size)` to `float64 (n, len(expressions))`."""
         answers = head_probabilities(self._model, batch, [self._head], flip_averaging=self._flip_averaging)
         kept = answers[self._head][:, self._kept]
-        return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+        return with_weights(np.asarray(kept / kept.sum(axis=1, keepdims=True)), self._weights)

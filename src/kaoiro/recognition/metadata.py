@@ -22,6 +22,18 @@ class Head:
     """What the logits are divided by before the softmax; already applied in the graph, kept here for the record."""
     target: Literal["label", "votes"] = "label"
     """What it learned: a corpus's labels, or the distribution of its raters' votes."""
+    prior: tuple[float, ...] | None = None
+    """How frequent each class was in what it learned from, in the order of `classes`; None where that is not known."""
+
+    def __post_init__(self) -> None:
+        if self.prior is None:
+            return
+        if len(self.prior) != len(self.classes):
+            raise ModelFileError(
+                f"a head's prior needs one frequency a class, {len(self.classes)}, but it has {len(self.prior)}"
+            )
+        if not (all(math.isfinite(p) and p >= 0 for p in self.prior) and sum(self.prior) > 0):
+            raise ModelFileError(f"a head's prior needs frequencies of at least 0 that are not all 0, not {self.prior}")
 
 
 @dataclass(frozen=True)
@@ -85,10 +97,13 @@ class ModelMetadata:
                     tuple(Expression(c) for c in head["classes"]),
                     float(head["temperature"]),
                     "votes" if head["target"] == "votes" else "label",
+                    None if head.get("prior") is None else tuple(float(share) for share in head["prior"]),
                 )
                 for name, head in parts.pop("heads").items()
             }
             metadata = cls(heads=heads, crop=Crop(**parts.pop("crop")), **parts)
+        except InputError as error:
+            raise ModelFileError(f"the model file's metadata cannot be used: {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(f"the model file's metadata cannot be read: {error!r}") from error
         if metadata.default_head not in metadata.heads:

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kaoiro.errors import InputError
 from kaoiro.expressions import Expression
 from kaoiro.faces.crops import Box, cut_face
 from kaoiro.faces.detector import DEFAULT_MIN_SCORE, Detection, FaceDetector
 from kaoiro.media.images import Picture, as_rgb
 from kaoiro.recognition.classifier import Classifier
 from kaoiro.recognition.metadata import ModelMetadata
-from kaoiro.recognition.model_file import DEFAULT_MODEL, Device, open_model
+from kaoiro.recognition.model_file import DEFAULT_MODEL, Backend, Device, open_model
+from kaoiro.recognition.priors import Prior
 from kaoiro.recognition.results import Face
 
 
@@ -32,15 +34,21 @@ class Recognizer:
             and the others' probabilities are renormalised.
         device: where the model runs: `auto`, `cpu` or `cuda`.
         threads: how many CPU threads one call of the model may use; None: all.
+        backend: what runs the model: `onnxruntime`, or `openvino`, which needs the extra of that name.
         detector: the path of a YuNet file of your own, or a whole `FaceDetector`, upon which
             `min_detection_score` has no effect.
         min_detection_score: faces about which the detector is less sure, 0 to 1, are left out.
         flip_averaging: whether each face is also read mirrored, and the two answers averaged: a little more
             accurate, at twice the time.
+        prior: how frequent expressions are where the pictures come from. `natural`: as in what the model learned
+            from. `balanced`: all alike. A mapping, for example `{"happiness": 0.5, "neutral": 0.3, …}`, names every
+            expression among the answers. Probabilities are weighted accordingly.
+        min_confidence: a face whose highest probability, 0 to 1, is below this has None for its expression.
 
     Raises:
         ModelFileError: there is no such model, or the file is no model of Kaoiro.
-        InputError: the model has no such head, the head does not know contempt, or the device cannot be used.
+        InputError: the model has no such head, the head does not know contempt, the device or the prior cannot be
+            used, or `min_confidence` is not between 0 and 1.
     """
 
     def __init__(
@@ -51,13 +59,19 @@ class Recognizer:
         contempt: bool = False,
         device: Device = "auto",
         threads: int | None = None,
+        backend: Backend = "onnxruntime",
         detector: FaceDetector | str | Path | None = None,
         min_detection_score: float = DEFAULT_MIN_SCORE,
         flip_averaging: bool = False,
+        prior: Prior = "natural",
+        min_confidence: float = 0.0,
     ) -> None:
-        model_file = open_model(model, device=device, threads=threads)
+        if not 0 <= min_confidence <= 1:
+            raise InputError(f"min_confidence must be between 0 and 1, not {min_confidence}")
+        self._min_confidence = min_confidence
+        model_file = open_model(model, device=device, threads=threads, backend=backend)
         self.metadata: ModelMetadata = model_file.metadata
-        self._classifier = Classifier(model_file, head, contempt=contempt, flip_averaging=flip_averaging)
+        self._classifier = Classifier(model_file, head, contempt=contempt, flip_averaging=flip_averaging, prior=prior)
         if not isinstance(detector, FaceDetector):
             detector = FaceDetector(detector, min_detection_score)
         self._detector = detector
@@ -135,11 +149,12 @@ class Recognizer:
 
     def _face(self, row: NDArray[np.float64], box: Box, detection: Detection | None = None) -> Face:
         probabilities = dict(zip(self.expressions, row.tolist(), strict=True))
-        expression = max(probabilities, key=probabilities.__getitem__)
+        likeliest = max(probabilities, key=probabilities.__getitem__)
+        confidence = probabilities[likeliest]
         return Face(
             box=box,
-            expression=expression,
-            confidence=probabilities[expression],
+            expression=likeliest if confidence >= self._min_confidence else None,
+            confidence=confidence,
             probabilities=probabilities,
             landmarks=None if detection is None else detection.landmarks,
             detection_score=None if detection is None else detection.score,

@@ -14,10 +14,10 @@ class Face:
     box: Box
     """`(left, top, right, bottom)` in pixels of the upright picture. Of a crop given as a face: the whole
     crop."""
-    expression: Expression
-    """The most probable expression."""
+    expression: Expression | None
+    """The most probable expression; None where its probability is below what the recogniser was asked for."""
     confidence: float
-    """Its probability, 0 to 1."""
+    """The highest probability, 0 to 1."""
     probabilities: dict[Expression, float]
     """Each expression's probability; they sum to 1 and are not rounded."""
     landmarks: tuple[Point, ...] | None = None
@@ -26,11 +26,16 @@ class Face:
     detection_score: float | None = None
     """How sure the detector is that this is a face, 0 to 1. None where no detector was asked."""
 
+    @property
+    def likeliest(self) -> Expression:
+        """The most probable expression, however little probable it is."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
     def to_dict(self) -> dict[str, Any]:
         """The face in plain types that `json.dumps` takes: lists, floats, strings, None."""
         return {
             "box": list(self.box),
-            "expression": self.expression.value,
+            "expression": None if self.expression is None else self.expression.value,
             "confidence": self.confidence,
             "probabilities": {e.value: probability for e, probability in self.probabilities.items()},
             "landmarks": None if self.landmarks is None else [list(point) for point in self.landmarks],

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kaoiro.errors import InputError
+from kaoiro.training.degradation import random_jpeg, random_low_resolution
 from kaoiro.training.photo_effects import random_blur, random_colour, random_noise
 from kaoiro.training.random_amounts import uniform
 
@@ -199,6 +200,10 @@ class Augmentation:
         blur: probability of a Gaussian blur.
         blur_sigma: least and largest standard deviation of the blur, in pixels of the training picture.
         noise: largest standard deviation of Gaussian noise, as a share of white.
+        low_resolution: probability that a face is shrunken and enlarged again, like one that was small in its photo.
+        low_resolution_share: least and largest share of the side that it is shrunken to; one is drawn for each batch.
+        jpeg: probability that a face loses what JPEG takes from it.
+        jpeg_quality: least and largest quality of JPEG, 1 to 100.
         erasing: probability that one rectangle is covered.
         erasing_area: least and largest share of the picture that is covered.
         mixup: share of the batches in which each face is blended with another.
@@ -230,6 +235,10 @@ class Augmentation:
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     noise: float = 0.0
+    low_resolution: float = 0.0
+    low_resolution_share: tuple[float, float] = (0.4, 0.9)
+    jpeg: float = 0.0
+    jpeg_quality: tuple[float, float] = (15.0, 80.0)
     cutmix: float = 0.0
     cutmix_alpha: float = 1.0
 
@@ -242,7 +251,10 @@ class Augmentation:
         Raises:
             InputError: which amount it is, and what it may be.
         """
-        for name in ("flip", "vertical_flip", "grayscale", "blur", "erasing", "mixup", "cutmix"):
+        for name in (
+            *("flip", "vertical_flip", "grayscale", "blur", "low_resolution"),
+            *("jpeg", "erasing", "mixup", "cutmix"),
+        ):
             self._check(name, 0 <= getattr(self, name) <= 1, "must lie between 0 and 1")
         for name in ("rotation", "scale", "shift", "brightness", "contrast", "saturation", "noise"):
             self._check(name, getattr(self, name) >= 0, "must be 0 or more")
@@ -254,6 +266,10 @@ class Augmentation:
         self._check("crop", 0 < least <= largest <= 1, "must be a share above 0 and up to 1, or a rising pair of them")
         least, largest = self.blur_sigma
         self._check("blur_sigma", 0 < least <= largest, "must be two rising numbers above 0")
+        least, largest = self.low_resolution_share
+        self._check("low_resolution_share", 0 < least <= largest <= 1, "must be two rising shares above 0 and up to 1")
+        least, largest = self.jpeg_quality
+        self._check("jpeg_quality", 1 <= least <= largest <= 100, "must be two rising numbers between 1 and 100")
         least, largest = self.erasing_area
         self._check("erasing_area", 0 <= least <= largest <= 1, "must be two rising shares between 0 and 1")
         smallest = min((self.size_by_epoch or {}).values(), default=8)
@@ -301,8 +317,14 @@ class Augmentation:
         faces_BCHW = random_light(faces_BCHW, brightness=self.brightness, contrast=self.contrast, generator=generator)
         if self.blur:
             faces_BCHW = random_blur(faces_BCHW, probability=self.blur, sigma=self.blur_sigma, generator=generator)
+        if self.low_resolution:
+            faces_BCHW = random_low_resolution(
+                faces_BCHW, probability=self.low_resolution, share=self.low_resolution_share, generator=generator
+            )
         if self.noise:
             faces_BCHW = random_noise(faces_BCHW, deviation=self.noise, generator=generator)
+        if self.jpeg:
+            faces_BCHW = random_jpeg(faces_BCHW, probability=self.jpeg, quality=self.jpeg_quality, generator=generator)
         return random_erasing(faces_BCHW, probability=self.erasing, area=self.erasing_area, generator=generator)
 
     def mix(self, tensors: Sequence[Tensor], generator: torch.Generator) -> tuple[Tensor, ...]:

@@ -1,7 +1,7 @@
 """What each head of a model is trained on: the label, the raters' votes, several expressions at once, or numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -39,6 +39,12 @@ class HeadConfig:
             of FERPlus's authors, which leave out faces on which raters disagree (`authors_distribution` and
             `multi_label` in `kaoiro.corpus.ferplus`). `majority`, `clear-majority`, `plurality`, for `votes` heads
             alone: one expression a face, and faces without one are left out.
+        soft_labels: columns of another model's probabilities that a `label` or `votes` head learns from too, by what
+            their names begin with: `teacher.ferplus` stands for `teacher.ferplus.anger` and so on, which `kaoiro data
+            soft-labels` writes. A face that has null there learns from its label or votes alone.
+        soft_share: how much of a face's target the soft labels are, 0 to 1; the label or the votes are the rest. It is
+            distillation (Hinton et al. 2015, https://arxiv.org/abs/1503.02531) at a temperature of 1, where both
+            cross-entropies are one with a blended target.
     """
 
     target: Target = "label"
@@ -47,6 +53,8 @@ class HeadConfig:
     columns: tuple[str, ...] = ()
     vote_share: float = 0.3
     vote_rule: VoteRule = "shares"
+    soft_labels: str = ""
+    soft_share: float = 0.7
 
     @property
     def has_classes(self) -> bool:
@@ -104,8 +112,8 @@ def head_targets(corpus: Corpus, head: HeadConfig, *, part: bool = False) -> Tar
             whole piece.
 
     Raises:
-        CorpusError: the corpus has no votes, no label of the head's classes, or not the head's columns; or a column
-            has numbers that the head cannot learn.
+        CorpusError: the corpus has no votes, no label of the head's classes, or not the head's columns or soft labels;
+            or a column has numbers that the head cannot learn.
     """
     if head.columns:
         targets = _column_targets(corpus, head)
@@ -117,6 +125,8 @@ def head_targets(corpus: Corpus, head: HeadConfig, *, part: bool = False) -> Tar
         labels = corpus.label_indices()
         answer = np.where(labels < len(head.classes), labels, -1).astype(np.int64)
         targets = _targets(*_one_hot(answer, len(head.classes)), answer)
+    if head.soft_labels:
+        targets = _with_soft_labels(targets, soft_labels(corpus, head.soft_labels, head.classes), head.soft_share)
     if not part and not targets.weight.any():
         raise CorpusError(_nothing_known(corpus, head))
     return targets
@@ -176,6 +186,50 @@ def _column_targets(corpus: Corpus, head: HeadConfig) -> Targets:
     return _targets(values, weight, np.full(len(corpus), -1, np.int64))
 
 
+def soft_labels(corpus: Corpus, prefix: str, classes: Sequence[Expression]) -> NDArray[np.float32]:
+    """Read another model's probabilities off a corpus.
+
+    Args:
+        corpus: the labelled faces.
+        prefix: what the columns' names begin with, before a dot and the expression.
+        classes: the expressions that are wanted; the probabilities of others are left out.
+
+    Returns:
+        `float32 (n, classes)`, rows that sum to 1, or are all zero where a face has null.
+
+    Raises:
+        CorpusError: a column is missing or holds no probabilities.
+    """
+    names = [f"{prefix}.{expression}" for expression in classes]
+    missing = [name for name in names if name not in corpus.extra_columns()]
+    if missing:
+        raise CorpusError(
+            f"{corpus.path} has no soft labels {missing[0]!r}; `kaoiro data soft-labels` writes those of a model"
+        )
+    shares = np.stack([corpus.column(name) for name in names], axis=1)
+    known = np.asarray(~np.isnan(shares).any(axis=1))
+    total = np.where(known, shares.sum(axis=1), 1)
+    bad = known & ~((shares >= 0).all(axis=1) & (total > 0) & np.isfinite(total))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise CorpusError(
+            f"{corpus.path}: the soft labels {prefix!r} of {corpus.sources()[row]} are no probabilities "
+            f"({', '.join(f'{share:g}' for share in shares[row])})"
+        )
+    return np.asarray(np.where(known[:, None], shares / total[:, None], 0), np.float32)
+
+
+def _with_soft_labels(targets: Targets, soft_NC: NDArray[np.float32], share: float) -> Targets:
+    soft = torch.from_numpy(soft_NC)
+    known = soft.any(dim=1)
+    # The sum of two weighted cross-entropies is one against the weighted mean of their targets.
+    hard_weight = torch.where(known, (1 - share) * targets.weight, targets.weight)
+    soft_weight = share * known.float()
+    weight = hard_weight + soft_weight
+    blended = hard_weight[:, None] * targets.distribution + soft_weight[:, None] * soft
+    return Targets(blended / weight.clamp(min=1e-12)[:, None], weight, targets.answer)
+
+
 def _nothing_known(corpus: Corpus, head: HeadConfig) -> str:
     if head.target == "label":
         return f"{corpus.path}: none of the faces has a label that the head knows"
@@ -213,6 +267,10 @@ def _check_head(name: str, head: HeadConfig) -> None:
         raise InputError(
             f"the head {name!r} learns values, but of no column; name them, for example columns: [valence, arousal]"
         )
+    if head.soft_labels and not head.has_classes:
+        raise InputError(f"the head {name!r} learns {head.target}, so it takes no soft labels; label and votes do")
+    if not 0 <= head.soft_share <= 1:
+        raise InputError(f"soft_share of the head {name!r} must lie between 0 and 1, not {head.soft_share}")
     twice = [column for column in head.columns if head.columns.count(column) > 1]
     if twice:
         raise InputError(f"the head {name!r} names the column {twice[0]!r} twice")

@@ -7,6 +7,7 @@ from kaoiro.cli.data.export import export
 from kaoiro.cli.data.fetch import fetch
 from kaoiro.cli.data.import_ import import_
 from kaoiro.cli.data.show import show
+from kaoiro.cli.data.soft_labels import soft_labels
 from kaoiro.cli.data.split import SplitCommand, split
 from kaoiro.cli.data.synthetic import synthetic
 
@@ -18,4 +19,5 @@ data_app.command()(audit)
 data_app.command()(export)
 data_app.command()(show)
 data_app.command(cls=SplitCommand)(split)
+data_app.command("soft-labels")(soft_labels)
 data_app.command()(synthetic)

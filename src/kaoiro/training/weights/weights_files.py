@@ -100,7 +100,8 @@ def _from_model_file(source: str, content: bytes) -> WeightsFile:
         properties = {entry.key: entry.value for entry in model.metadata_props}
         metadata = json.loads(properties[_METADATA_KEY])
         outputs = {name: tuple(map(str, head["classes"])) for name, head in metadata["heads"].items()}
-        normalization = metadata.get("provenance", {}).get("normalization", "per-face")
+        provenance = metadata.get("provenance", {})
+        normalization = provenance.get("normalization", "per-face")
         tensors = {
             entry.name: torch.from_numpy(onnx.numpy_helper.to_array(entry).copy())
             for entry in model.graph.initializer
@@ -109,6 +110,9 @@ def _from_model_file(source: str, content: bytes) -> WeightsFile:
         }
     except (AttributeError, DecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{source!r} is no model file of `kaoiro export`, or not a whole one") from error
+    if "members" in provenance or "precision" in provenance:
+        why = "is an ensemble" if "members" in provenance else "computes in 8 bits"
+        raise ModelFileError(f"training cannot begin with {source!r}: it {why}; give the checkpoint of one network")
     return WeightsFile(source, tensors, outputs, normalization, is_model_file=True)
 
 

@@ -1,0 +1,162 @@
+"""Model cards come from measurements alone: those in docs/models, and the scripts that measure and write them."""
+
+import contextlib
+import importlib
+import io
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stderr: str
+
+
+def run(script, *arguments):
+    """Run a script of benchmarks/ as from the command line, in this process."""
+    stderr = io.StringIO()
+    code = None
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(stderr):
+        patch.syspath_prepend(ROOT / "benchmarks")
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        try:
+            importlib.import_module(script).main()
+        except SystemExit as stop:
+            code = stop.code
+    if isinstance(code, str):
+        return Done(1, stderr.getvalue() + code)
+    return Done(code or 0, stderr.getvalue())
+
+
+@pytest.fixture(scope="module")
+def measured(trained_model, drawn_corpus, tmp_path_factory):
+    """A folder of results that holds one measured model, without its speed."""
+    results = tmp_path_factory.mktemp("results")
+    for part in ("scores", "robustness"):
+        done = run("measure_model", trained_model, drawn_corpus, "--only", part, "-o", results / "two-heads.json")
+        assert done.returncode == 0, done.stderr
+    (results / "other.json").write_text("{}")  # of another kind, and passed over
+    return results
+
+
+@pytest.fixture(scope="module")
+def cards(measured, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cards")
+    done = run("model_cards", "--results", measured, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_cards_in_the_documentation_are_what_the_measurements_give():
+    done = run("model_cards", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_measured(measured, trained_model):
+    data = json.loads((measured / "two-heads.json").read_text())
+    assert data["file"]["bytes"] == trained_model.stat().st_size
+    assert data["corpus"]["splits"] == {"train": 140, "validation": 70, "test": 70}
+    reports = data["scores"]
+    assert [reports[one]["flip_averaging"] for one in ("once", "flip-averaged")] == [False, True]
+    for name, head in data["robustness"]["heads"].items():
+        assert head["clean"] == reports["once"]["heads"][name]["scores"]["accuracy"]["value"]
+    assert data["robustness"]["measured"]["cores"] >= 1
+
+
+def test_parameters_and_operations_are_those_of_the_network(measured, trained_run):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from kaoiro.training.weights.checkpoint import load_checkpoint
+
+    network = load_checkpoint(trained_run / "last.ckpt").classifier.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 1, 16, 16, dtype=torch.uint8))
+    graph = json.loads((measured / "two-heads.json").read_text())["graph"]
+    assert graph["parameters"] == sum(one.numel() for one in network.parameters())
+    assert graph["mmac"] == pytest.approx(counter.get_total_flops() / 2e6)
+
+
+def test_a_card_says_what_was_measured(cards, measured):
+    data = json.loads((measured / "two-heads.json").read_text())
+    name = data["model"]["name"]
+    text = (cards / f"{name}.md").read_text()
+    scores = data["scores"]["flip-averaged"]["heads"]["ferplus"]["scores"]
+    value, low, high = (f"{100 * scores['accuracy'][key]:.2f}" for key in ("value", "low", "high"))
+    assert f"| `ferplus` | all | flip-averaged | {scores['n']} | {value} ({low} to {high})" in text
+    for part in ("Calibration", "Abstention", "Robustness", "Known biases", "Licence"):
+        assert f"\n## {part}\n" in text
+    assert "\n## Speed\n" not in text  # was not measured
+    assert "Article 5(1)(f)" in text
+    for line in text.splitlines():
+        if "](" in line and line.startswith("!["):
+            assert (cards / line.split("](")[1].rstrip(")")).is_file()
+    for target in re.findall(r"\]\((\.\./[^)#]+)", text):  # the page lies in docs/models
+        assert (ROOT / "docs/models" / target).resolve().exists(), target
+    assert not any(line != line.rstrip() for line in text.splitlines())
+    tables = [line for line in text.splitlines() if line.startswith("|---")]
+    rows = text.splitlines()
+    for place, line in enumerate(rows):
+        if line in tables:  # a row of each table has as many cells as its heading
+            assert rows[place - 1].count("|") == line.count("|") == rows[place + 1].count("|")
+
+
+def test_drift_is_found(cards, measured, tmp_path):
+    arguments = ("--check", "--results", measured, "--output")
+    assert run("model_cards", *arguments, cards).returncode == 0
+    data = json.loads((measured / "two-heads.json").read_text())
+    page = f"{data['model']['name']}.md"
+    copy = tmp_path / "cards"
+    copy.mkdir()
+    for path in cards.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    (copy / page).write_text((copy / page).read_text().replace("Licence", "License"))
+    done = run("model_cards", *arguments, copy)
+    assert (done.returncode, str(copy / page) in done.stderr) == (1, True)
+
+    changed = tmp_path / "results"
+    changed.mkdir()
+    data["robustness"]["heads"]["ferplus"]["changed"]["noise"]["difference"]["value"] -= 0.01
+    (changed / "two-heads.json").write_text(json.dumps(data))
+    done = run("model_cards", "--check", "--results", changed, "--output", cards)
+    assert (done.returncode, "-robustness.svg" in done.stderr, "-reliability.svg" in done.stderr) == (1, True, False)
+
+
+def test_parts_of_other_models_are_not_mixed(measured, tiny_model_path, drawn_corpus):
+    done = run("measure_model", tiny_model_path, drawn_corpus, "--only", "speed", "-o", measured / "two-heads.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith("measure_model: ")
+    assert "another model file, corpus or split" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_cannot_be_measured(tiny_model_path, drawn_corpus, tmp_path):
+    output = tmp_path / "out.json"
+    done = run("measure_model", tiny_model_path, drawn_corpus, "--split", "tset", "--only", "speed", "-o", output)
+    assert done.returncode == 2
+    assert "no split 'tset'" in done.stderr
+    output.write_text("not JSON")
+    done = run("measure_model", tiny_model_path, drawn_corpus, "--only", "speed", "-o", output)
+    assert done.returncode == 2
+    assert f"{output} is no JSON that this script wrote" in done.stderr
+    assert output.read_text() == "not JSON"
+
+
+@pytest.mark.slow
+def test_speed(tiny_model_path, drawn_corpus, tmp_path):
+    done = run("measure_model", tiny_model_path, drawn_corpus, "--only", "speed", "-o", tmp_path / "speed.json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "speed.json").read_text())
+    speed = data["speed"]
+    cores = speed["measured"]["cores"]
+    assert [one["threads"] for one in speed["by_threads"]] == [1, 2][:cores]
+    assert all(one["one_face_ms"] > 0 and one["faces_per_second"] > 0 for one in speed["by_threads"])
+    assert "scores" not in data
