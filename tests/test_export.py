@@ -12,7 +12,7 @@ from kaoiro import export as export_module
 from kaoiro.corpus.store import open_corpus
 from kaoiro.corpus.synthetic import write_synthetic_corpus
 from kaoiro.errors import CorpusError, InputError, ModelFileError
-from kaoiro.evaluation.calibration import fit_temperature
+from kaoiro.evaluation.calibration import Calibration, fit_calibration
 from kaoiro.evaluation.evaluate import evaluate, right_answers
 from kaoiro.export import export
 from kaoiro.expressions import EIGHT, SEVEN
@@ -133,7 +133,7 @@ def test_the_temperature_is_in_the_graph(calibrated, trained_run, drawn_corpus):
     with torch.inference_mode():
         logits = trained.classifier(torch.from_numpy(faces))
     temperatures = {
-        name: fit_temperature(logits[name].numpy(), right_answers(part, head))
+        name: fit_calibration(logits[name].numpy(), right_answers(part, head)).temperature
         for name, head in calibrated.metadata.heads.items()
     }
     found = {name: head.temperature for name, head in calibrated.metadata.heads.items()}
@@ -265,3 +265,20 @@ def test_a_file_whose_norms_are_merged_is_refused(trained_model, tmp_path):
     with pytest.raises(ModelFileError, match="its batch normalisations are merged into the convolutions"):
         classifier = ExpressionClassifier(create_backbone("kaoiro-s", 1), {"fer2013": 7})
         load_initial_weights(classifier, str(path), {"fer2013": SEVEN}, channels=1)
+
+
+def test_a_calibration_by_class_is_in_the_graph_and_the_metadata(trained_run, drawn_corpus, tmp_path, monkeypatch):
+    chosen = Calibration((0.5, 1, 1.5, 1, 1, 2, 1), (0.3, 0, -0.3, 0, 0, 0, 0))
+    plain = Calibration.of_temperature(1.0, 8)
+    monkeypatch.setattr(export_module, "fit_calibration", lambda z, _: chosen if z.shape[1] == 7 else plain)
+    written = export(trained_run / "best.ckpt", tmp_path / "a.onnx", corpus=drawn_corpus)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 1, 16, 16), dtype=np.uint8)
+    with torch.inference_mode():
+        logits = load_checkpoint(trained_run / "best.ckpt").classifier(torch.from_numpy(faces))["fer2013"].double()
+    changed = logits * torch.tensor(chosen.scales) + torch.tensor(chosen.biases)
+    opened = open_model(written.path)
+    (found,) = opened.session.run(["fer2013"], {"faces": faces})
+    assert found == pytest.approx(torch.softmax(changed, dim=1).numpy(), abs=1e-4)
+    head = opened.metadata.heads["fer2013"]
+    assert (head.scales, head.biases) == (chosen.scales, chosen.biases)
+    assert opened.metadata.heads["ferplus"].scales is None

@@ -21,7 +21,7 @@ from kaoiro.corpus.store import Corpus, open_corpus
 from kaoiro.corpus.synthetic import synthetic_faces
 from kaoiro.errors import InputError, ModelFileError
 from kaoiro.evaluation.brief_scores import brief_scores
-from kaoiro.evaluation.calibration import fit_temperature
+from kaoiro.evaluation.calibration import Calibration, fit_calibration
 from kaoiro.evaluation.evaluate import right_answers
 from kaoiro.evaluation.training_prior import training_prior
 from kaoiro.expressions import Expression
@@ -45,14 +45,20 @@ _OPSET: Final = 18
 class _Probabilities(nn.Module):
     """The exported graph: raw pixels to calibrated probabilities, one output a head."""
 
-    def __init__(self, classifier: ExpressionClassifier | Ensemble, temperatures: Mapping[str, float]) -> None:
+    def __init__(self, classifier: ExpressionClassifier | Ensemble, calibrations: Mapping[str, Calibration]) -> None:
         super().__init__()
         self.classifier = classifier
-        self.temperatures = dict(temperatures)
+        self.calibrations = dict(calibrations)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
         logits = self.classifier(faces)
-        return tuple(torch.softmax(logits[name] / t, dim=1) for name, t in self.temperatures.items())
+        return tuple(torch.softmax(_calibrated(logits[name], c), dim=1) for name, c in self.calibrations.items())
+
+
+def _calibrated(logits: Tensor, calibration: Calibration) -> Tensor:
+    if not calibration.by_class:
+        return logits / calibration.temperature
+    return logits * torch.tensor(calibration.scales) + torch.tensor(calibration.biases)
 
 
 @dataclass(frozen=True)
@@ -184,14 +190,14 @@ def _fold_constants(program: torch.onnx.ONNXProgram) -> None:
     onnxscript.optimizer.remove_unused_nodes(program.model)
 
 
-def _graph(answering: _Answering, temperatures: Mapping[str, float]) -> onnx.ModelProto:
+def _graph(answering: _Answering, calibrations: Mapping[str, Calibration]) -> onnx.ModelProto:
     example = torch.zeros(2, answering.channels, answering.size, answering.size, dtype=torch.uint8)
     with _quiet():
         program = torch.onnx.export(
-            _Probabilities(answering.classifier, temperatures).eval(),
+            _Probabilities(answering.classifier, calibrations).eval(),
             (example,),
             input_names=[INPUT_NAME],
-            output_names=list(temperatures),
+            output_names=list(calibrations),
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=_OPSET,
             dynamo=True,
@@ -219,7 +225,7 @@ def export(
 ) -> Exported:
     """Write a checkpoint's network, or several checkpoints' as an ensemble, as a model file.
 
-    With a corpus, each head's temperature is fitted on its `validation` split, that split's scores and the classes'
+    With a corpus, each head's calibration is fitted on its `validation` split, that split's scores and the classes'
     frequencies among the training faces go into the file, and torch and ONNX Runtime are compared on its faces. Without
     one the temperature stays 1 and the comparison uses faces drawn by `kaoiro.corpus.synthetic`. A model file holds
     heads that tell expressions apart: `multilabel` and `values` heads are left out.
@@ -269,9 +275,13 @@ def export(
         faces = validation.decode_faces(answering.size, answering.channels)
     logits = _logits(answering.classifier, faces)
     answers = {} if validation is None else {key: right_answers(validation, head) for key, head in heads.items()}
-    for key, known in answers.items():
-        if known is not None:
-            heads[key] = replace(heads[key], temperature=fit_temperature(logits[key], known))
+    calibrations = {
+        key: Calibration.of_temperature(1.0, len(head.classes))
+        if (known := answers.get(key)) is None
+        else fit_calibration(logits[key], known)
+        for key, head in heads.items()
+    }
+    heads = {key: _with_calibration(head, calibrations[key]) for key, head in heads.items()}
     metadata = ModelMetadata(
         name=name or answering.network,
         size=answering.size,
@@ -287,13 +297,14 @@ def export(
             "torch": torch.__version__,
         },
     )
-    model = _graph(answering, {name: head.temperature for name, head in heads.items()})
+    model = _graph(answering, calibrations)
     with reported_writing(target), atomic_path(target) as path:
         _write(model, metadata, path)
         found = head_probabilities(open_model(path, device="cpu"), faces, list(heads), flip_averaging=False)
-        scaled = {key: logits[key] / head.temperature for key, head in heads.items()}
         # Python's own max would lose a NaN.
-        difference = float(np.max([_largest_difference(scaled[key], found[key]) for key in heads]))
+        difference = float(
+            np.max([_largest_difference(calibrations[key].apply(logits[key]), found[key]) for key in heads])
+        )
         if not difference <= TOLERANCE:
             raise ModelFileError(
                 f"not written: on {len(faces)} faces ONNX Runtime differs from torch by {difference:.2g}, "
@@ -310,6 +321,12 @@ def _write(model: onnx.ModelProto, metadata: ModelMetadata, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def _largest_difference(logits: NDArray[np.float32], probabilities: NDArray[np.float64]) -> float:
+def _with_calibration(head: Head, calibration: Calibration) -> Head:
+    if not calibration.by_class:
+        return replace(head, temperature=calibration.temperature)
+    return replace(head, temperature=calibration.temperature, scales=calibration.scales, biases=calibration.biases)
+
+
+def _largest_difference(logits: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
     expected = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
     return float(np.abs(expected - probabilities).max())

@@ -1,5 +1,6 @@
 """Changing what a model file says of itself, and nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -41,5 +42,5 @@ def replace_metadata(path: Path, metadata: ModelMetadata) -> None:
 
 def _shape(metadata: ModelMetadata) -> tuple[object, ...]:
     """What metadata say of the graph."""
-    heads = {name: (head.classes, head.temperature) for name, head in metadata.heads.items()}
+    heads = {name: replace(head, prior=None) for name, head in metadata.heads.items()}
     return metadata.size, metadata.channels, heads

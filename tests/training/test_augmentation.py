@@ -374,3 +374,13 @@ def test_the_given_faces_are_left_alone(faces):
 )
 def test_size_by_epoch(plan, epoch, size):
     assert Augmentation(size_by_epoch=plan).size_at(epoch, 48) == size
+
+
+def test_half_precision_does_not_touch_the_pictures():
+    everything = Augmentation(blur=0.5, noise=0.05, low_resolution=0.5, jpeg=0.5, crop=0.9, saturation=0.2, hue=0.1)
+    faces = torch.randint(0, 256, (16, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    plain = everything.vary(faces, 20, torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        varied = everything.vary(faces, 20, torch.Generator().manual_seed(1))
+    assert varied.dtype == torch.float32
+    assert torch.equal(varied, plain)

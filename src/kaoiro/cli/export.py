@@ -99,7 +99,8 @@ def _tell_export(written: "Exported") -> None:
     for head, description in written.metadata.heads.items():
         scores = written.metadata.scores.get("validation", {}).get(head)
         measured = f", validation accuracy {scores['accuracy']:.2%} (n = {scores['n']})" if scores else ""
-        typer.echo(f"  {head}: {len(description.classes)} classes, temperature {description.temperature:.3f}{measured}")
+        fitted = f"temperature {description.temperature:.3f}{'' if description.scales is None else ' on average'}"
+        typer.echo(f"  {head}: {len(description.classes)} classes, {fitted}{measured}")
     if written.left_out:
         typer.echo(f"  left out, because a model file holds label and votes heads only: {', '.join(written.left_out)}")
     typer.echo(

@@ -24,6 +24,11 @@ class Head:
     """What it learned: a corpus's labels, or the distribution of its raters' votes."""
     prior: tuple[float, ...] | None = None
     """How frequent each class was in what it learned from, in the order of `classes`; None where that is not known."""
+    scales: tuple[float, ...] | None = None
+    """Where each class is calibrated on its own: what its logit is multiplied by; the temperature is then the inverse
+    of their mean. Already applied in the graph."""
+    biases: tuple[float, ...] | None = None
+    """What is then added to each class's logit; already applied in the graph."""
 
     def __post_init__(self) -> None:
         if self.prior is None:
@@ -97,7 +102,7 @@ class ModelMetadata:
                     tuple(Expression(c) for c in head["classes"]),
                     float(head["temperature"]),
                     "votes" if head["target"] == "votes" else "label",
-                    None if head.get("prior") is None else tuple(float(share) for share in head["prior"]),
+                    *(_numbers(head.get(key)) for key in ("prior", "scales", "biases")),
                 )
                 for name, head in parts.pop("heads").items()
             }
@@ -109,3 +114,7 @@ class ModelMetadata:
         if metadata.default_head not in metadata.heads:
             raise ModelFileError(f"the default head {metadata.default_head!r} is none of {sorted(heads)}")
         return metadata
+
+
+def _numbers(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)

@@ -292,8 +292,13 @@ class Augmentation:
 
     def vary(self, faces_BCHW: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """Apply all changes to single pictures; `mix`, which needs the targets too, comes after it."""
+        # Half precision is for the network: it would round places and pixels.
+        with torch.autocast(faces_BCHW.device.type, enabled=False):
+            return self._varied(faces_BCHW.float(), size, generator)
+
+    def _varied(self, faces_BCHW: Tensor, size: int, generator: torch.Generator) -> Tensor:
         faces_BCHW = random_affine(
-            faces_BCHW.float(),
+            faces_BCHW,
             size=size,
             rotation=self.rotation,
             scale=self.scale,
