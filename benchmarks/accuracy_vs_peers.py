@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def main() -> None:
         if arguments.corpus is None:
             parser.error("the corpus is missing: a Parquet file that `kaoiro data import` wrote")
         _compare(arguments)
-    except InputError as error:
+    except (InputError, ContestantError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -146,8 +147,9 @@ def _check(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     _check(arguments)
     peers = list(PEERS) if arguments.peers is None else _known(arguments.peers)
-    models = arguments.models or sorted(shipped_models(), key=lambda name: name != DEFAULT_MODEL)
-    metadata = {str(model): open_model(model).metadata for model in models}
+    models = list(dict.fromkeys(arguments.models or sorted(shipped_models(), key=lambda name: name != DEFAULT_MODEL)))
+    metadata = {name: open_model(name).metadata for name in models}
+    called = _called(metadata)
     if arguments.head is not None:
         for name, model in metadata.items():
             if arguments.head not in model.heads:
@@ -164,7 +166,7 @@ def _compare(arguments: argparse.Namespace) -> None:
             flip = "flip" if arguments.flip_averaging else "plain"
             after = [name, heads[name], flip, str(arguments.threads)]
             command_ = [sys.executable, str(ADAPTERS / "kaoiro_adapter.py")]
-            contestants.append(stack.enter_context(Contestant(metadata[name].name, command_, after)))
+            contestants.append(stack.enter_context(Contestant(called[name], command_, after)))
         for name in peers:
             reason = problem(PEERS[name], arguments.environments)
             if reason is None:
@@ -179,7 +181,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
         report: dict[str, Any] = {"machine": _machine(), "split": arguments.split, "faces": len(part.faces)}
         report["versions"] = {contestant.name: contestant.versions for contestant in contestants}
-        report["heads"] = {metadata[name].name: head for name, head in heads.items()}
+        report["heads"] = {called[name]: head for name, head in heads.items()}
         report["flip_averaging"] = arguments.flip_averaging
         print(f"machine   {report['machine']}")
         print(f"versions  Python {platform.python_version()}; " + "; ".join(map(_versions, contestants)))
@@ -187,6 +189,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 
         if not arguments.speed_only:
             results = _results(contestants, part, judge, not arguments.no_leak_check, left_out)
+            if ours[0].name not in results:  # all others are compared with it
+                raise InputError(left_out[ours[0].name])
             report["rule"] = RULES[judge.target]
             report["results"] = {name: asdict(result) for name, result in results.items()}
             _print_results(results, judge, ours[0].name)
@@ -213,6 +217,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.json is not None:
         with atomic_path(arguments.json) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _called(metadata: Mapping[str, ModelMetadata]) -> dict[str, str]:
+    """What each model is called: its own name, or its file's path where the name is another's too."""
+    names = [*(model.name for model in metadata.values()), *PEERS]
+    return {path: model.name if names.count(model.name) == 1 else path for path, model in metadata.items()}
 
 
 def _head_of_labels(model: ModelMetadata) -> str:

@@ -18,7 +18,6 @@ import statistics
 import sys
 import time
 from datetime import UTC, datetime
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from kaoiro.files import atomic_path, check_outputs, reported_writing
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.parallel import available_cores
 from kaoiro.recognition.metadata import INPUT_NAME, ModelMetadata
-from kaoiro.recognition.model_file import open_model, shipped_models
+from kaoiro.recognition.model_file import model_bytes, open_model
 
 KIND, FORMAT = "model measurements", 1
 PARTS = ("scores", "robustness", "speed")
@@ -90,13 +89,6 @@ def measure(model: str, corpus: Path, split: str, output: Path, only: str | None
     text = json.dumps(subject | {part: kept[part] for part in PARTS if part in kept}, indent=1, ensure_ascii=False)
     with reported_writing(output), atomic_path(output) as path:
         path.write_text(text + "\n", encoding="utf-8")
-
-
-def model_bytes(model: str) -> bytes:
-    """The model's file."""
-    if model in shipped_models():
-        return (resources.files("kaoiro") / "weights" / f"{model}.onnx").read_bytes()
-    return Path(model).read_bytes()
 
 
 def kept_parts(output: Path, subject: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined
 
 import model_card_plots as plots
+from kaoiro.evaluation.selection import usable_threshold
 from kaoiro.files import atomic_path
 
 ROOT: Final = Path(__file__).parents[1]
@@ -84,6 +85,7 @@ def card(data: dict[str, Any], source: Path) -> str:
     """The text of a card."""
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
+        "usable_threshold": usable_threshold,
         "thousands": "{:,}".format,
         "percent": lambda share, digits=2: f"{100 * share:.{digits}f}",
         "points": lambda share: f"{100 * share:+.2f}".replace("-", "−"),

@@ -60,6 +60,11 @@ def test_heads_that_not_all_members_have_are_left_out(altered, tmp_path):
     assert written.left_out == ("ferplus",)
 
 
+def test_heads_that_learned_something_else_are_left_out(altered, tmp_path):
+    other = altered("b.ckpt", 2, targets={"fer2013": "label", "ferplus": "label"})
+    assert list(export([altered("a.ckpt", 1), other], tmp_path / "both.onnx").metadata.heads) == ["fer2013"]
+
+
 def test_members_with_different_inputs(altered, tmp_path):
     with pytest.raises(ModelFileError, match=r"same input, but .*a\.ckpt' reads 1×16×16 and .*b\.ckpt' 1×24×24"):
         export([altered("a.ckpt"), altered("b.ckpt", size=24)], tmp_path / "both.onnx")

@@ -7,6 +7,7 @@ from kaoiro.corpus.store import open_corpus
 from kaoiro.corpus.synthetic import write_synthetic_corpus
 from kaoiro.errors import CorpusError, InputError, ModelFileError
 from kaoiro.evaluation.evaluate import evaluate
+from kaoiro.export import export
 from kaoiro.expressions import SEVEN
 from kaoiro.models import ExpressionClassifier, create_backbone
 from kaoiro.quantization import quantize
@@ -155,3 +156,13 @@ def test_training_cannot_begin_with_the_file(quantized):
     classifier = ExpressionClassifier(create_backbone("kaoiro-s", 1), {"fer2013": 7})
     with pytest.raises(ModelFileError, match="training cannot begin with"):
         load_initial_weights(classifier, str(quantized.path), {"fer2013": SEVEN}, channels=1)
+
+
+def test_the_first_convolution_of_each_member_stays(trained_run, drawn_corpus, tmp_path):
+    export([trained_run / "best.ckpt", trained_run / "last.ckpt"], tmp_path / "both.onnx", corpus=drawn_corpus)
+    written = quantize(tmp_path / "both.onnx", tmp_path / "small.onnx", drawn_corpus)
+    graph = onnx.load(written.path).graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    kernels = [made_by.get(node.input[1]) for node in graph.node if node.op_type == "Conv"]
+    assert kernels.count(None) == 2
+    assert len(kernels) > 4

@@ -109,3 +109,14 @@ def test_a_parquet_file_of_something_else(corpus, tmp_path):
         read_answers(corpus, corpus)
     with pytest.raises(CorpusError, match="no file of soft labels"):
         read_answers(corpus, tmp_path / "missing.parquet")
+
+
+def test_other_faces_keep_their_soft_labels(corpus, teacher, columns, tmp_path):
+    write_taught_corpus(corpus, tmp_path / "train.parquet", columns)
+    validation = teach(tmp_path / "train.parquet", [teacher], split="validation")
+    write_taught_corpus(tmp_path / "train.parquet", tmp_path / "both.parquet", validation)
+    both = open_corpus(tmp_path / "both.parquet")
+    for name, values in columns.items():
+        expected = np.where(np.isnan(values), validation[name], values)
+        assert both.column(name) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(both.column(name)).sum() == 6  # those of the split test

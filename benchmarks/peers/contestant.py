@@ -57,7 +57,11 @@ class Contestant:
         self._replies = os.fdopen(reading, encoding="utf-8")
         greeting = self._reply()
         self.versions: dict[str, str] = greeting["versions"]
-        self.expressions = read_labels(name, greeting["labels"])
+        try:
+            self.expressions = read_labels(name, greeting["labels"])
+        except InputError as error:
+            self.close()
+            raise ContestantError(str(error)) from error
 
     def __enter__(self) -> Self:
         return self

@@ -133,7 +133,9 @@ def _load(checkpoints: Sequence[Path]) -> _Answering:
                 f"{first.size}×{first.size} and {str(checkpoint)!r} {one.channels}×{one.size}×{one.size}"
             )
     classes = {
-        head: known for head, known in first.classes.items() if all(one.classes.get(head) == known for one in trained)
+        head: known
+        for head, known in first.classes.items()
+        if all((one.classes.get(head), one.targets.get(head)) == (known, first.targets[head]) for one in trained)
     }
     if not classes:
         raise ModelFileError(

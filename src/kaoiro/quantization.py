@@ -77,9 +77,10 @@ class Quantized:
 def quantize(model: str | Path, target: Path, corpus: Path, *, name: str | None = None) -> Quantized:
     """Write a model file's network in 8 bits.
 
-    Batch normalisations are merged into their convolutions first. The first convolution stays in 32 bits: it sees the
-    standardised pixels, and costs far more accuracy than it does time. So does all that is no convolution. The
-    temperatures stay as they are. The file's scores are those of the corpus's `validation` split, measured again.
+    Batch normalisations are merged into their convolutions first. The first convolution, of each member of an ensemble,
+    stays in 32 bits: it sees the standardised pixels, and costs far more accuracy than it does time. So does all that
+    is no convolution. The temperatures stay as they are. The file's scores are those of the corpus's `validation`
+    split, measured again.
 
     The same model and corpus give the same file.
 
@@ -110,7 +111,7 @@ def quantize(model: str | Path, target: Path, corpus: Path, *, name: str | None 
     if all(answer is None for answer in answers.values()):
         raise CorpusError(f"no validation face in {corpus} has a label or votes that the model's heads know")
 
-    graph = _quantized(model_bytes(model), faces, str(model))
+    graph = _quantized(model_bytes(model), faces, metadata.name)
     metadata = replace(
         metadata,
         name=name or f"{metadata.name}-int8",
@@ -164,11 +165,11 @@ def _quantized(model: bytes, faces: NDArray[np.uint8], called: str) -> onnx.Mode
         merged, quantized = Path(folder, "merged.onnx"), Path(folder, "quantized.onnx")
         _merge_norms(model, merged)
         graph = onnx.load(str(merged)).graph
-        convolutions = [node for node in graph.node if node.op_type == "Conv"]
-        if len(convolutions) < 2:
+        first = _first_convolutions(graph)
+        if sum(node.op_type == "Conv" for node in graph.node) == len(first):
             raise InputError(f"the model {called!r} has nothing to compute in 8 bits: no convolution after the first")
-        first = convolutions[0]
-        after_first = [node.name for node in graph.node if node.op_type == "Relu" and node.input[0] in first.output]
+        outputs = {name for node in first for name in node.output}
+        after_first = [node.name for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs]
         # It prints what it does.
         with contextlib.redirect_stdout(io.StringIO()):
             quantize_static(
@@ -178,7 +179,7 @@ def _quantized(model: bytes, faces: NDArray[np.uint8], called: str) -> onnx.Mode
                 quant_format=QuantFormat.QDQ,
                 # A ReLU that follows a convolution becomes the lower end of its range, which all 256 values then serve.
                 op_types_to_quantize=["Conv", "Relu"],
-                nodes_to_exclude=[first.name, *after_first],
+                nodes_to_exclude=[*(node.name for node in first), *after_first],
                 per_channel=True,
                 # Weights in 7 bits of the 8: CPUs without VNNI add two products in 16 bits, which must not overflow.
                 reduce_range=True,
@@ -189,6 +190,18 @@ def _quantized(model: bytes, faces: NDArray[np.uint8], called: str) -> onnx.Mode
                 extra_options={"CalibPercentile": _PERCENTILE, "CalibStridedMinMax": 1},
             )
         return onnx.load(str(quantized))
+
+
+def _first_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The convolutions that see what no other convolution made: one, or one for each member of an ensemble."""
+    first, convolved = [], set[str]()
+    for node in graph.node:  # in an order in which each comes after those that it needs
+        after_another = any(name in convolved for name in node.input)
+        if node.op_type == "Conv" and not after_another:
+            first.append(node)
+        if node.op_type == "Conv" or after_another:
+            convolved.update(node.output)
+    return first
 
 
 def _merge_norms(model: bytes, target: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kaoiro.corpus.rewriting import rewrite_corpus
-from kaoiro.corpus.store import open_corpus
+from kaoiro.corpus.store import Corpus, open_corpus
 from kaoiro.errors import CorpusError, InputError
 from kaoiro.expressions import Expression
 from kaoiro.files import atomic_path, check_target, kind_of, reported_writing
@@ -53,7 +53,8 @@ def teach(
         Each common head's probabilities for all faces of the corpus, rounded to three decimals.
 
     Raises:
-        InputError: there are no teachers, the teachers have no head in common, or the views are too few or too many.
+        InputError: there are no teachers, they have no head in common, the prefix is empty, or the views are too few or
+            too many.
         ModelFileError: a teacher cannot be used.
         CorpusError: the corpus cannot be used, or lacks the split.
     """
@@ -61,6 +62,8 @@ def teach(
         raise InputError("soft labels need at least one teacher")
     if not 1 <= views <= len(VIEWS):
         raise InputError(f"views must lie between 1 and {len(VIEWS)}, not {views}")
+    if not prefix:
+        raise InputError("soft labels need a prefix for their columns' names, and it is empty")
     models = [open_model(teacher) for teacher in teachers]
     heads = _common_heads([{name: head.classes for name, head in m.metadata.heads.items()} for m in models], teachers)
     stored = open_corpus(corpus)
@@ -68,10 +71,11 @@ def teach(
     sums = {name: np.zeros((len(part), len(classes))) for name, classes in heads.items()}
     passes, done = len(models) * views * len(part), 0
     for model in models:
-        faces = part.decode_faces(model.metadata.size, model.metadata.channels)
-        for angle, zoom in VIEWS[:views]:
-            for start in range(0, len(part), _AT_A_TIME):
-                seen = _view(faces[start : start + _AT_A_TIME], angle, zoom)
+        for start in range(0, len(part), _AT_A_TIME):
+            some = Corpus(part.path, part.table.slice(start, _AT_A_TIME))
+            faces = some.decode_faces(model.metadata.size, model.metadata.channels)
+            for angle, zoom in VIEWS[:views]:
+                seen = _view(faces, angle, zoom)
                 for name, found in head_probabilities(model, seen, list(heads), flip_averaging=True).items():
                     sums[name][start : start + _AT_A_TIME] += found / (len(models) * views)
                 done += len(seen)
@@ -169,9 +173,14 @@ def write_taught_corpus(
 ) -> int:
     """Write a corpus again with soft labels as columns of numbers, and give the number of its faces.
 
+    Where the corpus has such columns already, faces of which the new ones say nothing keep what they have.
+
     Raises:
         CorpusError: the corpus cannot be read, or the target is the corpus itself or cannot be written.
     """
+    stored = open_corpus(corpus)
+    for name in set(columns) & set(stored.extra_columns()):
+        columns = {**columns, name: np.where(np.isnan(columns[name]), stored.column(name), columns[name])}
     arrays = {name: _nullable(values) for name, values in columns.items()}
     return rewrite_corpus(corpus, target, columns=arrays, on_progress=on_progress)
 

@@ -28,6 +28,16 @@ def test_our_models_are_measured_and_peers_that_are_not_set_up_are_named(
     assert set(written["left_out"]) >= {"fer", "human"}
 
 
+def test_models_of_one_name_are_told_apart_by_their_files(run, drawn_corpus, tiny_model_path, tmp_path):
+    files = [tmp_path / "one.onnx", tmp_path / "other.onnx"]
+    for file in files:
+        file.write_bytes(tiny_model_path.read_bytes())
+    report = tmp_path / "report.json"
+    run(drawn_corpus, "--models", *files, "--environments", tmp_path / "none", "--json", report, "--no-speed")
+    written = json.loads(report.read_text())
+    assert list(written["results"]) == list(written["heads"]) == list(map(str, files))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -73,6 +73,13 @@ def test_a_probability_that_was_rounded_to_0_can_be_all_that_is_left():
     assert weighted([0.0, 1.0, 0.0], only_anger, (0.2, 0.4, 0.4)).tolist() == [1, 0, 0]
 
 
+def test_frequencies_at_the_ends_of_the_range_of_numbers():
+    huge, tiny = 1e308, 5e-324
+    asked = {"anger": huge, "happiness": huge, "contempt": 0}
+    assert weighted([0.3, 0.6, 0.1], asked, (0.1, 0.2, 0.7)) == pytest.approx([0.5, 0.5, 0])
+    assert weighted([0.3, 0.6, 0.1], "balanced", (tiny, tiny, 0)) == pytest.approx([1 / 3, 2 / 3, 0])
+
+
 FULL = {"anger": 1, "happiness": 1, "contempt": 1}
 
 
@@ -88,6 +95,7 @@ FULL = {"anger": 1, "happiness": 1, "contempt": 1}
         (FULL | {"anger": -1}, (1, 1, 1), "frequency of anger must be a number of at least 0, not -1"),
         (FULL | {"anger": float("nan")}, (1, 1, 1), "not nan"),
         (FULL | {"anger": "often"}, (1, 1, 1), "not 'often'"),
+        (FULL | {"anger": 10**400}, (1, 1, 1), "must be a number of at least 0, not 1000"),
         (FULL | {"contempt": 0.2}, (1, 1, 0), "learned from no face of contempt, so the prior cannot give it 0.2"),
         (dict.fromkeys(FULL, 0), (1, 1, 1), "gives 0 to every expression that the head 'h' can answer"),
     ],

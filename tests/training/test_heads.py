@@ -285,12 +285,18 @@ def test_soft_labels_over_other_classes_are_renormalized(corpus):
     assert targets.distribution[0].tolist() == pytest.approx([0.4, 0, 0.4, 0, 0, 0, 0.2])
 
 
+def test_soft_labels_of_other_classes_alone_say_nothing(corpus):
+    targets = head_targets(corpus(FACE, **soft([0.0] * 7)), HeadConfig(soft_labels="teacher.x"))
+    assert targets.distribution[0].tolist() == [0, 0, 1, 0, 0, 0, 0]
+    assert targets.weight.tolist() == [1]
+
+
 def test_missing_soft_labels(corpus):
     with pytest.raises(CorpusError, match=r"no soft labels 'other.anger'; `kaoiro data soft-labels` writes"):
         head_targets(corpus(FACE, **soft(UNSURE)), HeadConfig(soft_labels="other"))
 
 
-@pytest.mark.parametrize("row", [[-0.1, 0.5, 0.6, 0, 0, 0, 0], [0] * 7, [float("inf"), 0, 0, 0, 0, 0, 0]])
+@pytest.mark.parametrize("row", [[-0.1, 0.5, 0.6, 0, 0, 0, 0], [float("inf"), 0, 0, 0, 0, 0, 0]])
 def test_soft_labels_that_are_no_probabilities(corpus, row):
     with pytest.raises(CorpusError, match=r"the soft labels 'teacher.x' of a:1 are no probabilities"):
         head_targets(corpus(FACE, FACE, **soft(UNSURE, row)), HeadConfig(soft_labels="teacher.x"))

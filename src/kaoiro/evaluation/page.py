@@ -8,6 +8,7 @@ from kaoiro.evaluation.evaluate import Report
 from kaoiro.evaluation.measured import Measured
 from kaoiro.evaluation.plots import reliability_plot, risk_coverage_plot
 from kaoiro.evaluation.report import prior_text
+from kaoiro.evaluation.selection import usable_threshold
 
 
 def report_page(report: Report) -> str:
@@ -16,6 +17,7 @@ def report_page(report: Report) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
+        "usable_threshold": usable_threshold,
         "thousands": "{:,}".format,
         "percent": _percent,
         "interval": _interval,

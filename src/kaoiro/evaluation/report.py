@@ -8,6 +8,7 @@ from rich.table import Table
 from kaoiro.evaluation.evaluate import HeadReport, Report
 from kaoiro.evaluation.robustness import HeadRobustness
 from kaoiro.evaluation.scores import Measured, Scores
+from kaoiro.evaluation.selection import usable_threshold
 
 
 def report_json(report: Report) -> str:
@@ -84,7 +85,8 @@ def _selection(scores: Scores) -> Table:
         caption_justify="left",
     )
     for point in scores.selection.points:
-        table.add_row(f"{100 * point.answered:.1f}", f"{point.threshold:.3f}", str(point.n), _interval(point.accuracy))
+        least = usable_threshold(point.threshold)
+        table.add_row(f"{100 * point.answered:.1f}", least, str(point.n), _interval(point.accuracy))
     return table
 
 

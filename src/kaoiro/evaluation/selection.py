@@ -92,6 +92,11 @@ def _point(sorted_confidence: NDArray[np.floating[Any]], wrong: NDArray[np.bool_
     )
 
 
+def usable_threshold(threshold: float) -> str:
+    """Write a threshold with three decimals, rounded down: given as `min_confidence` it answers no fewer faces."""
+    return f"{math.floor(1000 * threshold) / 1000:.3f}"
+
+
 def share(hits: int, n: int) -> Measured:
     """Give a share with Wilson's 95 % interval.
 

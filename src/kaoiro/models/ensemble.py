@@ -28,8 +28,7 @@ class Ensemble(nn.Module):
             faces_BCHW: pixel values 0 to 255, `uint8` or floating.
 
         Returns:
-            Logits `(batch, outputs)` by head: the logarithms of the mean probabilities, so that their softmax is that
-            mean.
+            Logits `(batch, outputs)` by head whose softmax is the mean of the members' probabilities.
         """
         answers = [member(faces_BCHW) for member in self.members]
         together = {}

@@ -89,9 +89,14 @@ def prior_weights(
                 f"the head {head!r} of the model {metadata.name!r} learned from no face of {unseen[0]}, so the prior "
                 f"cannot give it {wanted[unseen[0]]:g}; give it 0"
             )
-    weights = np.array([wanted[one] / learned[one] if learned[one] > 0 else 0.0 for one in answers])
-    if not weights.any():
+    possible = [one for one in answers if wanted[one] > 0 and learned[one] > 0]
+    if not possible:
         raise InputError(f"the prior gives 0 to every expression that the head {head!r} can answer; give one more")
+    # Both quotients are at most 1, so that no frequency, however large or small, leaves the range of numbers.
+    most_wanted, least_learned = max(wanted[one] for one in possible), min(learned[one] for one in possible)
+    weights = np.array(
+        [wanted[one] / most_wanted * (least_learned / learned[one]) if one in possible else 0.0 for one in answers]
+    )
     return np.asarray(weights / weights.max())
 
 
@@ -115,7 +120,7 @@ def with_weights(probabilities: NDArray[np.float64], weights: NDArray[np.float64
 def _frequency(name: str, value: object) -> float:
     try:
         frequency = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         frequency = math.nan
     if not (math.isfinite(frequency) and frequency >= 0):
         raise InputError(f"the prior's frequency of {name} must be a number of at least 0, not {value!r}")

@@ -195,7 +195,7 @@ def soft_labels(corpus: Corpus, prefix: str, classes: Sequence[Expression]) -> N
         classes: the expressions that are wanted; the probabilities of others are left out.
 
     Returns:
-        `float32 (n, classes)`, rows that sum to 1, or are all zero where a face has null.
+        `float32 (n, classes)`, rows that sum to 1, or are all zero where a face has null or nothing for these classes.
 
     Raises:
         CorpusError: a column is missing or holds no probabilities.
@@ -209,14 +209,16 @@ def soft_labels(corpus: Corpus, prefix: str, classes: Sequence[Expression]) -> N
     shares = np.stack([corpus.column(name) for name in names], axis=1)
     known = np.asarray(~np.isnan(shares).any(axis=1))
     total = np.where(known, shares.sum(axis=1), 1)
-    bad = known & ~((shares >= 0).all(axis=1) & (total > 0) & np.isfinite(total))
+    bad = known & ~((shares >= 0).all(axis=1) & np.isfinite(total))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise CorpusError(
             f"{corpus.path}: the soft labels {prefix!r} of {corpus.sources()[row]} are no probabilities "
             f"({', '.join(f'{share:g}' for share in shares[row])})"
         )
-    return np.asarray(np.where(known[:, None], shares / total[:, None], 0), np.float32)
+    # All of a face's probability may lie with an expression that is not asked for.
+    known &= total > 0
+    return np.asarray(np.where(known[:, None], shares / np.where(known, total, 1)[:, None], 0), np.float32)
 
 
 def _with_soft_labels(targets: Targets, soft_NC: NDArray[np.float32], share: float) -> Targets:

@@ -42,3 +42,28 @@ def test_either_teachers_or_answers(folder, sources):
     with pytest.raises(InputError, match="give either --teacher, once or more often, or --answers"):
         run(folder, "-o", folder / "taught.parquet", *sources)
     assert not (folder / "taught.parquet").exists()
+
+
+@pytest.mark.parametrize("only", [[], ["--only-answers"]])
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [("c.parquet", "the corpus"), ("tiny.onnx", "the teacher .*tiny.onnx"), ("a.parquet", "answers")],
+)
+def test_what_is_read_is_not_overwritten(folder, output, what, only):
+    run(folder, "-o", folder / "a.parquet", "--teacher", folder / "tiny.onnx", "--only-answers")
+    sources = ["--answers", folder / "a.parquet"] if output == "a.parquet" else ["--teacher", folder / "tiny.onnx"]
+    kept = (folder / output).read_bytes()
+    with pytest.raises(InputError, match=f"{what} itself, and would overwrite it"):
+        run(folder, "-o", folder / output, *sources, *only)
+    assert (folder / output).read_bytes() == kept
+
+
+@pytest.mark.parametrize("option", [["--views", "2"], ["--split", "train"], ["--prefix", "x"]])
+def test_options_that_answers_have_no_use_for(folder, option):
+    with pytest.raises(InputError, match=f"{option[0]} is for teachers; a file of answers has its own"):
+        run(folder, "-o", folder / "taught.parquet", "--answers", folder / "a.parquet", *option)
+
+
+def test_an_empty_prefix(folder):
+    with pytest.raises(InputError, match="need a prefix"):
+        run(folder, "-o", folder / "taught.parquet", "--teacher", folder / "tiny.onnx", "--prefix", "")

@@ -22,11 +22,14 @@ def soft_labels(
     only_answers: Annotated[
         bool, typer.Option("--only-answers", help="Write the soft labels alone, without the pictures.")
     ] = False,
-    split: Annotated[str, typer.Option(help="Whose faces are read.")] = "train",
+    split: Annotated[str | None, typer.Option(help="Whose faces are read; train, if nothing is said.")] = None,
     views: Annotated[
-        int, typer.Option(min=1, help="At how many angles and zooms each face is read, plain and mirrored.")
-    ] = 1,
-    prefix: Annotated[str, typer.Option(help="What the new columns' names begin with.")] = "teacher",
+        int | None,
+        typer.Option(min=1, help="At how many angles and zooms each face is read, plain and mirrored; 1 by default."),
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="What the new columns' names begin with; teacher, if nothing is said.")
+    ] = None,
 ) -> None:
     """Let trained models label the training faces, for a smaller model to learn.
 
@@ -35,19 +38,31 @@ def soft_labels(
     teacher.ferplus (distillation).
     """
     with extra_needed("kaoiro data", "train"):
-        from kaoiro.soft_labels import heads_of, read_answers, teach, write_answers, write_taught_corpus
+        from kaoiro.soft_labels import PREFIX, heads_of, read_answers, teach, write_answers, write_taught_corpus
     from kaoiro.errors import InputError
-    from kaoiro.files import check_target
+    from kaoiro.files import check_outputs
 
     if bool(teacher) == (answers is not None):
         raise InputError("give either --teacher, once or more often, or --answers")
-    check_target(output)
+    if answers is not None:
+        for option, given in (("--split", split), ("--views", views), ("--prefix", prefix)):
+            if given is not None:
+                raise InputError(f"{option} is for teachers; a file of answers has its own")
+    sources = {"the corpus": corpus} | {f"the teacher {one}": Path(one) for one in teacher or []}
+    check_outputs(sources if answers is None else sources | {"the file of answers": answers}, {"--output": output})
     console = messages_console()
     if answers is not None:
         columns = read_answers(corpus, answers)
     else:
         with progress_bar(console, "reading") as on_progress:
-            columns = teach(corpus, teacher or [], prefix=prefix, split=split, views=views, on_progress=on_progress)
+            columns = teach(
+                corpus,
+                teacher or [],
+                prefix=PREFIX if prefix is None else prefix,
+                split=split or "train",
+                views=views or 1,
+                on_progress=on_progress,
+            )
     if only_answers:
         written = write_answers(corpus, columns, output)
     else:
