@@ -47,7 +47,7 @@ def test_the_list():
 def test_the_list_as_json():
     listed = json.loads(run("--format", "json").stdout)
     assert [one["name"] for one in listed] == network_names()
-    emotionnet, _, small = listed
+    emotionnet, small = (next(one for one in listed if one["name"] == name) for name in ("emotionnet", "kaoiro-s"))
     assert {key: emotionnet[key] for key in ("channels", "size", "parameters", "weights")} == {
         "channels": 3,
         "size": 224,

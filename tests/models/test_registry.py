@@ -8,7 +8,7 @@ from kaoiro.models.registry import UsualInput, usual_input
 
 
 def test_names():
-    assert network_names() == ["emotionnet", "expression-transformer", "kaoiro-s"]
+    assert network_names() == ["emotionnet", "expression-transformer", "kaoiro-n", "kaoiro-s", "kaoiro-xs"]
 
 
 def test_the_pictures_that_networks_are_meant_for():
@@ -37,7 +37,7 @@ def test_equal_seeds_give_equal_weights():
 
 @pytest.mark.parametrize("name", ["resnet9000", "", "timm", "two words.Net", "folder/file.Net"])
 def test_an_unknown_name(name):
-    with pytest.raises(InputError, match=f"no network '{name}'; the networks are: .*kaoiro-s, timm:<name>, or pack"):
+    with pytest.raises(InputError, match=f"no network '{name}'; the networks are: .*kaoiro-xs, timm:<name>, or pack"):
         create_backbone(name, 1)
 
 
@@ -65,3 +65,12 @@ def test_options_reach_the_network():
 def test_wrong_options(name, options, line):
     with pytest.raises(InputError, match=line):
         create_backbone(name, 1, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("kaoiro-n", 120_000), ("kaoiro-xs", 600_000), ("kaoiro-s", 2_000_000)]
+)
+def test_sizes_that_are_promised(name, parameters):
+    backbone = create_backbone(name, 1)
+    heads = (7 + 8) * (backbone.num_features + 1)
+    assert sum(p.numel() for p in backbone.parameters()) + heads <= parameters
