@@ -71,7 +71,7 @@ class Exported:
     """The largest difference of a probability between torch and ONNX Runtime on the faces of the check."""
     checked_faces: int
     left_out: tuple[str, ...] = ()
-    """Heads of the checkpoint that are not in the file, because they tell no expressions apart."""
+    """Heads of the checkpoints that are not in the file: they tell no expressions apart, or some member lacks them."""
 
 
 @dataclass(frozen=True)

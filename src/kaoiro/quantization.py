@@ -79,7 +79,7 @@ def quantize(model: str | Path, target: Path, corpus: Path, *, name: str | None 
 
     Batch normalisations are merged into their convolutions first. The first convolution, of each member of an ensemble,
     stays in 32 bits: it sees the standardised pixels, and costs far more accuracy than it does time. So does all that
-    is no convolution. The temperatures stay as they are. The file's scores are those of the corpus's `validation`
+    is no convolution. The calibration stays as it is. The file's scores are those of the corpus's `validation`
     split, measured again.
 
     The same model and corpus give the same file.

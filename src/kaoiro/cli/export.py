@@ -102,7 +102,9 @@ def _tell_export(written: "Exported") -> None:
         fitted = f"temperature {description.temperature:.3f}{'' if description.scales is None else ' on average'}"
         typer.echo(f"  {head}: {len(description.classes)} classes, {fitted}{measured}")
     if written.left_out:
-        typer.echo(f"  left out, because a model file holds label and votes heads only: {', '.join(written.left_out)}")
+        members = "members" in written.metadata.provenance
+        rule = "label and votes heads only" + (", and those that all members have" if members else "")
+        typer.echo(f"  left out, because a model file holds {rule}: {', '.join(written.left_out)}")
     typer.echo(
         f"  ONNX Runtime and torch differ by at most {written.largest_difference:.1e} on {written.checked_faces} faces"
     )
