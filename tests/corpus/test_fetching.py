@@ -133,6 +133,8 @@ def test_without_a_network(kaggle, tmp_path, monkeypatch):
         (b"<html>", r"cannot read .*fer2013.tar.gz \(.*\); delete it and fetch again"),
         (packed(a=b"b"), r"fer2013.tar.gz has no fer2013.csv in it; delete it"),
     ],
+    # An archive holds the time at which it was packed: as a name it would differ between parallel test processes.
+    ids=["half an archive", "a page", "another archive"],
 )
 def test_an_archive_that_is_none(kaggle, tmp_path, content, line):
     kaggle.answer = (200, content)
