@@ -1,6 +1,6 @@
 """The recogniser: from pictures to the expressions of the faces in them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +112,34 @@ class Recognizer:
         found: list[list[Detection]] = []
 
         def crops() -> Iterator[NDArray[np.uint8]]:
-            crop = self.metadata.crop
             for picture in pictures:
                 image = as_rgb(picture)
-                found.append(self._detector.detect(image))
-                for detection in found[-1]:
-                    yield cut_face(image, detection.box, crop.side, crop.shift_x, crop.shift_y)
+                found.append(self.find_faces(image))
+                yield from self._crops(image, found[-1])
 
         rows = iter(self._classifier.probabilities(crops()))
         return [[self._face(next(rows), one.box, one) for one in detections] for detections in found]
+
+    def find_faces(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """Find the faces in `uint8 (H, W, 3)` RGB without reading them; the largest comes first."""
+        return self._detector.detect(image)
+
+    def read_faces(self, image: NDArray[np.uint8], detections: Sequence[Detection]) -> list[Face]:
+        """Read the expressions of faces that were found before, by `find_faces` or otherwise.
+
+        Args:
+            image: `uint8 (H, W, 3)` RGB.
+            detections: where the faces are in it.
+
+        Returns:
+            A face for each detection, in the same order.
+        """
+        rows = self._classifier.probabilities(self._crops(image, detections))
+        return [self._face(row, one.box, one) for row, one in zip(rows, detections, strict=True)]
+
+    def _crops(self, image: NDArray[np.uint8], detections: Iterable[Detection]) -> Iterator[NDArray[np.uint8]]:
+        crop = self.metadata.crop
+        return (cut_face(image, one.box, crop.side, crop.shift_x, crop.shift_y) for one in detections)
 
     def predict_crops(self, crops: Iterable[Picture]) -> list[Face]:
         """Read faces that are already cut out: each picture is one face, as a whole.

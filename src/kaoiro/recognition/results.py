@@ -25,6 +25,8 @@ class Face:
     the mouth on the left, the one on the right. None where no detector was asked."""
     detection_score: float | None = None
     """How sure the detector is that this is a face, 0 to 1. None where no detector was asked."""
+    track: int | None = None
+    """In a video: the number, from 1, of the person whom the face belongs to. None in a single picture."""
 
     @property
     def likeliest(self) -> Expression:
@@ -40,4 +42,21 @@ class Face:
             "probabilities": {e.value: probability for e, probability in self.probabilities.items()},
             "landmarks": None if self.landmarks is None else [list(point) for point in self.landmarks],
             "detection_score": self.detection_score,
+            "track": self.track,
         }
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One moment of a video and the faces in it."""
+
+    index: int
+    """Which frame of the video it is, from 0, counted in the order of showing."""
+    time: float
+    """When it is shown, in seconds from the beginning of the video."""
+    faces: tuple[Face, ...]
+    """The faces in it, the largest first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The frame in plain types that `json.dumps` takes."""
+        return {"frame": self.index, "time": self.time, "faces": [face.to_dict() for face in self.faces]}
