@@ -29,8 +29,3 @@ def test_each_stage_halves_the_picture():
 def test_a_depth_for_each_width():
     with pytest.raises(InputError, match=r"one depth for each width, not \(1,\) for \(8, 12\)"):
         ResidualBackbone(1, stem=4, widths=(8, 12), depths=(1,))
-
-
-def test_a_stem_of_stride_two_halves_once_more():
-    backbone = ResidualBackbone(1, stem=4, widths=(8, 12), depths=(1, 1), stem_stride=2).eval()
-    assert backbone.layers(torch.zeros(1, 1, 48, 48)).shape == (1, 12, 6, 6)

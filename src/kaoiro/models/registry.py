@@ -11,6 +11,7 @@ from kaoiro.models.construction import construct
 from kaoiro.models.emotionnet import EmotionNetBackbone
 from kaoiro.models.own_networks import create_own_backbone
 from kaoiro.models.residual import ResidualBackbone
+from kaoiro.models.separable import SeparableBackbone
 from kaoiro.models.timm_networks import PREFIX, create_timm_backbone
 from kaoiro.models.transformer import TransformerBackbone
 
@@ -31,6 +32,7 @@ class _Network:
     usual_input: UsualInput
 
 
+# Widths are multiples of 16, the blocks in which ONNX Runtime lays channels out.
 def _kaoiro_s(
     channels: int, stem: int = 16, widths: Sequence[int] = (64, 128, 192), depths: Sequence[int] = (1, 1, 1)
 ) -> nn.Module:
@@ -43,11 +45,10 @@ def _kaoiro_xs(
     return ResidualBackbone(channels, stem, widths, depths)
 
 
-# Widths are multiples of 16, the blocks in which ONNX Runtime lays channels out.
 def _kaoiro_n(
-    channels: int, stem: int = 16, widths: Sequence[int] = (32, 64), depths: Sequence[int] = (1, 1)
+    channels: int, stem: int = 8, widths: Sequence[int] = (16, 32, 64, 112), depths: Sequence[int] = (0, 1, 2)
 ) -> nn.Module:
-    return ResidualBackbone(channels, stem, widths, depths, stem_stride=2)
+    return SeparableBackbone(channels, stem, widths, depths)
 
 
 _NETWORKS: Final = {

@@ -1,6 +1,6 @@
 """Kaoiro's own residual networks for small faces.
 
-A narrow 3×3 stem at full or half resolution, then stages that each halve the resolution with a 3×3 convolution of
+A narrow 3×3 stem at full resolution, then stages that each halve the resolution with a 3×3 convolution of
 stride 2 and go on with residual blocks (He et al. 2016, https://arxiv.org/abs/1512.03385) that end in
 squeeze-and-excitation (Hu et al. 2018, https://arxiv.org/abs/1709.01507). Plain 3×3 convolutions with ReLU are what
 CPUs run fastest, both in training (oneDNN in bf16) and in ONNX Runtime.
@@ -60,19 +60,16 @@ class ResidualBackbone(nn.Module):
         stem: channels of the stem.
         widths: channels of each stage.
         depths: residual blocks in each stage.
-        stem_stride: 1 for a stem at full resolution, 2 for one that halves it, which costs a quarter.
 
     Raises:
         InputError: there is not one depth for each width, or no stage at all.
     """
 
-    def __init__(
-        self, channels: int, stem: int, widths: Sequence[int], depths: Sequence[int], stem_stride: int = 1
-    ) -> None:
+    def __init__(self, channels: int, stem: int, widths: Sequence[int], depths: Sequence[int]) -> None:
         super().__init__()
         if not widths or len(widths) != len(depths):
             raise InputError(f"a residual network needs one depth for each width, not {depths} for {widths}")
-        layers: list[nn.Module] = [_conv_norm(channels, stem, stem_stride), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [_conv_norm(channels, stem), nn.ReLU(inplace=True)]
         previous = stem
         for width, depth in zip(widths, depths, strict=True):
             layers += [_conv_norm(previous, width, stride=2), nn.ReLU(inplace=True)]
