@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression, parse_expression
+from kaoiro.errors import InputError
+from kaoiro.expressions import EIGHT, SEVEN, VOTE_NAMES, Expression, Language, parse_expression
 
 
 def test_seven_is_in_fer2013_order():
@@ -57,3 +58,15 @@ def test_case_numbering_and_noise_do_not_matter(pair, cases, number, separator, 
 @given(st.text())
 def test_any_text_is_an_expression_or_none(name):
     assert parse_expression(name) in {None, *Expression}
+
+
+def test_every_expression_has_its_own_name_in_every_language():
+    for language in Language:
+        assert len({expression.label(language) for expression in Expression}) == len(Expression)
+    assert [expression.label() for expression in Expression] == list(Expression)
+    assert Expression.SADNESS.label("ja") == "悲しみ"
+
+
+def test_an_unknown_language():
+    with pytest.raises(InputError, match="unknown language 'de'; choose one of en, ja"):
+        Expression.FEAR.label("de")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kaoiro.parallel import ordered_map
+from kaoiro.parallel import Budget, ordered_map
 
 
 def test_order_is_kept_though_the_first_takes_longest():
@@ -33,3 +33,47 @@ def test_closing_ends_the_threads():
     assert threading.active_count() > before
     results.close()
     assert threading.active_count() == before
+
+
+def test_a_budget_is_never_exceeded():
+    budget = Budget(10)
+    lock = threading.Lock()
+    held, most = 0, 0
+
+    def work(amount):
+        nonlocal held, most
+        with budget.held(amount):
+            with lock:
+                held += amount
+                most = max(most, held)
+            time.sleep(0.002)
+            with lock:
+                held -= amount
+
+    list(ordered_map(work, [3, 4, 5, 6, 2, 8, 1, 9, 10, 3] * 3, threads=6))
+    assert 5 < most <= 10
+    assert held == 0
+
+
+def test_who_wants_more_than_there_is_works_alone():
+    budget = Budget(10)
+    order = []
+    with budget.held(1):
+        large = threading.Thread(target=lambda: order.append("waits") or _take(budget, 25, order))
+        large.start()
+        time.sleep(0.05)
+        assert order == ["waits"]
+    large.join(timeout=5)
+    assert order == ["waits", 25]
+
+
+def _take(budget, amount, order):
+    with budget.held(amount):
+        order.append(amount)
+
+
+def test_a_budget_comes_back_after_an_error():
+    budget = Budget(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), budget.held(1):
+            1 / 0  # noqa: B018

@@ -2,6 +2,9 @@
 
 import re
 from enum import StrEnum
+from typing import Self
+
+from kaoiro.errors import InputError
 
 
 class Expression(StrEnum):
@@ -15,6 +18,51 @@ class Expression(StrEnum):
     SURPRISE = "surprise"
     NEUTRAL = "neutral"
     CONTEMPT = "contempt"
+
+    def label(self, language: "Language | str" = "en") -> str:
+        """The expression's name for people to read, in a language.
+
+        >>> Expression.HAPPINESS.label("ja")
+        '喜び'
+
+        Raises:
+            InputError: the language is unknown.
+        """
+        return _LABELS[Language.of(language)][self]
+
+
+class Language(StrEnum):
+    """A language in which expressions are named to people. Files and programs always get the English names."""
+
+    ENGLISH = "en"
+    JAPANESE = "ja"
+
+    @classmethod
+    def of(cls, code: str) -> Self:
+        """The language with this code.
+
+        Raises:
+            InputError: there is no such language.
+        """
+        try:
+            return cls(code)
+        except ValueError:
+            raise InputError(f"unknown language {code!r}; choose one of {', '.join(cls)}") from None
+
+
+_LABELS: dict[Language, dict[Expression, str]] = {
+    Language.ENGLISH: {expression: expression.value for expression in Expression},
+    Language.JAPANESE: {
+        Expression.ANGER: "怒り",
+        Expression.DISGUST: "嫌悪",
+        Expression.FEAR: "恐れ",
+        Expression.HAPPINESS: "喜び",
+        Expression.SADNESS: "悲しみ",
+        Expression.SURPRISE: "驚き",
+        Expression.NEUTRAL: "中立",
+        Expression.CONTEMPT: "軽蔑",
+    },
+}
 
 
 SEVEN: tuple[Expression, ...] = tuple(e for e in Expression if e is not Expression.CONTEMPT)

@@ -1,9 +1,11 @@
-"""A thread pool's `map` that keeps the order and holds only a few items in memory."""
+"""A thread pool's `map` that keeps the order and holds only a few items in memory; what threads share of it."""
 
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -43,3 +45,32 @@ def ordered_map(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class Budget:
+    """An amount of something scarce, for example memory, that several threads share.
+
+    Args:
+        total: how much there is.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._in_use = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def held(self, amount: int) -> Iterator[None]:
+        """Hold an amount while the block runs, from when the others leave so much.
+
+        Who wants more than there is waits until nobody else holds any.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._in_use == 0 or self._in_use + amount <= self._total)
+            self._in_use += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_use -= amount
+                self._changed.notify_all()

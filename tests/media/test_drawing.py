@@ -3,8 +3,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from kaoiro.expressions import Expression
+from kaoiro.errors import InputError
+from kaoiro.expressions import Expression, Language
 from kaoiro.media.drawing import COLOURS, draw
+from kaoiro.media.label_font import label_font
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,7 @@ class Read:
     box: tuple[float, float, float, float]
     expression: Expression | None = Expression.HAPPINESS
     confidence: float = 0.93
+    track: int | None = None
 
 
 def area_of(image, colour):
@@ -94,3 +97,45 @@ def test_a_face_without_an_expression_gets_a_white_box_and_a_short_label():
     white = area_of(unsure, (255, 255, 255))
     assert 100 < white < area_of(named, COLOURS[Expression.HAPPINESS])
     assert all(area_of(unsure, colour) == 0 for colour in COLOURS.values())
+
+
+def test_numbers_of_persons_make_labels_wider():
+    image = np.zeros((200, 300, 3), np.uint8)
+    colour = COLOURS[Expression.HAPPINESS]
+    plain, numbered = (draw(image, [Read((100, 80, 160, 150), track=track)]) for track in (None, 12))
+    assert area_of(numbered, colour) > 1.1 * area_of(plain, colour)
+
+
+def test_labels_may_be_japanese():
+    image = np.zeros((200, 300, 3), np.uint8)
+    face = Read((100, 80, 160, 150))
+    assert not np.array_equal(draw(image, [face], "ja"), draw(image, [face]))
+    assert np.array_equal(draw(image, [face], "en"), draw(image, [face]))
+    with pytest.raises(InputError, match="unknown language 'xx'"):
+        draw(image, [face], "xx")
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_font_has_every_letter_of_every_label(language):
+    font = label_font(language, 20)
+    missing = bytes(font.getmask("\U0010ffff"))
+    for expression in Expression:
+        for letter in set(expression.label(language) + "#0123456789%?"):
+            drawn = bytes(font.getmask(letter))
+            assert any(drawn)
+            assert drawn != missing, letter
+
+
+@pytest.mark.parametrize("side", [100, 10_000])
+def test_letters_are_readable_in_small_and_huge_pictures(side):
+    image = np.zeros((side, side, 3), np.uint8)
+    drawn = draw(image, [Read((side * 0.4, side * 0.4, side * 0.5, side * 0.5))])
+    rows = (drawn == COLOURS[Expression.HAPPINESS]).all(axis=2).any(axis=1)
+    rows[round(side * 0.395) : round(side * 0.505) + 1] = False  # the box
+    assert max(9, 0.012 * side) <= rows.sum() <= max(20, 0.07 * side)
+
+
+def test_a_crowd_is_drawn():
+    boxes = [(x, y, x + 30, y + 40) for x in range(20, 620, 60) for y in range(20, 340, 70)]
+    drawn = draw(np.zeros((360, 640, 3), np.uint8), [Read(box, track=number) for number, box in enumerate(boxes, 1)])
+    assert area_of(drawn, COLOURS[Expression.HAPPINESS]) > 50 * 100

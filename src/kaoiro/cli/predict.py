@@ -2,21 +2,40 @@
 
 import sys
 import warnings
-from contextlib import closing
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kaoiro.cli.backend import Backend
 from kaoiro.cli.device import Device
+from kaoiro.cli.recognition_options import (
+    DEFAULT_MODEL,
+    AlignOption,
+    BackendOption,
+    ContemptOption,
+    DetectorOption,
+    DeviceOption,
+    FlipAveragingOption,
+    HeadOption,
+    LanguageOption,
+    MinConfidenceOption,
+    MinDetectionScoreOption,
+    ModelOption,
+    PriorOption,
+    make_recognizer,
+)
+from kaoiro.expressions import Language
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PROGRESS_FROM = 30
+_PROGRESS_FROM: Final = 30
+# From so many pictures on, every core has pictures of its own, and need not help with those of another.
+_MANY: Final = 16
 
 
 class Format(StrEnum):
@@ -24,6 +43,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 def predict(
@@ -32,8 +52,17 @@ def predict(
         typer.Argument(metavar="SOURCE", help="Pictures, folders of pictures, or patterns such as 'a/**/*.jpg'."),
     ],
     format_: Annotated[
-        Format, typer.Option("--format", "-f", help="How the results are written to standard output.")
-    ] = Format.TABLE,
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How the results are written. By default a table, or what the suffix of --output says.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the results here instead of to standard output."),
+    ] = None,
     annotate: Annotated[
         Path | None,
         typer.Option(
@@ -42,42 +71,26 @@ def predict(
             help="Also write copies of the pictures, with the expressions drawn, here.",
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="The name of a shipped model, or a model file.")
-    ] = "kaoiro-s",
-    head: Annotated[
-        str | None, typer.Option(help="Which head of the model answers. By default the model's own choice.")
-    ] = None,
-    contempt: Annotated[bool, typer.Option("--contempt", help="Let contempt be one of the answers.")] = False,
     faces_are_crops: Annotated[
         bool, typer.Option("--faces-are-crops", help="Each picture is one face, cut out already.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
-    backend: Annotated[Backend, typer.Option(help="What runs the model.")] = Backend.ONNXRUNTIME,
-    detector: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A YuNet file of your own in place of the usual one.")
-    ] = None,
-    min_detection_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out faces of which the detector is less sure.")
-    ] = 0.6,
-    flip_averaging: Annotated[
-        bool, typer.Option("--flip-averaging", help="Read each face mirrored too: better, at twice the time.")
-    ] = False,
-    prior: Annotated[
-        str,
-        typer.Option(
-            metavar="PRIOR",
-            help="How frequent expressions are in the pictures: natural (as in training), balanced, or each one's "
-            "frequency: happiness=0.5,neutral=0.4,…",
-        ),
-    ] = "natural",
-    min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Name no expression where the highest probability is below this.")
-    ] = 0.0,
+    lang: LanguageOption = Language.ENGLISH,
+    model: ModelOption = DEFAULT_MODEL,
+    head: HeadOption = None,
+    contempt: ContemptOption = False,
+    device: DeviceOption = Device.AUTO,
+    backend: BackendOption = Backend.ONNXRUNTIME,
+    detector: DetectorOption = None,
+    min_detection_score: MinDetectionScoreOption = None,
+    align: AlignOption = True,
+    flip_averaging: FlipAveragingOption = False,
+    prior: PriorOption = "natural",
+    min_confidence: MinConfidenceOption = 0.0,
 ) -> None:
     """Read the expressions of the faces in pictures.
 
-    A picture that cannot be read is reported and left out; the exit code is then 1, or 2 if none is left.
+    A picture that cannot be read is reported and left out; the exit code is then 1, or 2 if none is left. Ctrl-C ends
+    the reading with exit code 130; a file named with --output then holds what was read up to there.
     """
     from rich.console import Console
 
@@ -87,58 +100,101 @@ def predict(
     # Pillow warns of damaged EXIF and the like in pictures that are read all the same.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     messages = Console(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    format_ = _checked_format(format_, output)
     pictures, bad = _pictures(sources, annotate, messages)
     if not pictures:
         raise typer.Exit(2)
+    _check_not_a_picture(output, pictures)
 
-    from rich.progress import Progress
-
-    from kaoiro.cli.readings import writer
+    from kaoiro.cli.interruption import Interruption, interruptible
+    from kaoiro.cli.picture_progress import picture_progress
+    from kaoiro.cli.readings import file_writer, writer
     from kaoiro.media.annotated_files import annotated_paths
-    from kaoiro.media.drawing import draw
-    from kaoiro.media.images import load_image, save_image
-    from kaoiro.recognition.many import read_pictures
-    from kaoiro.recognition.priors import parse_prior
-    from kaoiro.recognition.recognizer import Recognizer
+    from kaoiro.recognition.many import annotate_pictures, read_pictures
 
-    recognizer = Recognizer(
-        model,
+    recognizer = make_recognizer(
+        model=model,
         head=head,
         contempt=contempt,
-        device=device.value,
-        backend=backend.value,
+        device=device,
+        backend=backend,
         detector=detector,
         min_detection_score=min_detection_score,
+        align=align,
         flip_averaging=flip_averaging,
-        prior=parse_prior(prior),
+        prior=prior,
         min_confidence=min_confidence,
+        threads=1 if len(pictures) >= _MANY else None,
     )
-    copies = annotated_paths(pictures, annotate) if annotate else {}
-    streams = format_ in (Format.JSONL, Format.CSV) and sys.stdout.isatty()
-    progress = Progress(
-        console=messages,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        disable=len(pictures) < _PROGRESS_FROM or streams or not messages.is_terminal,
-    )
+    streams = output is None and format_ in (Format.JSONL, Format.CSV) and sys.stdout.isatty()
     done = 0
-    with (
-        closing(read_pictures(recognizer, pictures, faces_are_crops=faces_are_crops)) as readings,
-        writer(format_.value, sys.stdout, recognizer.expressions) as write,
-        progress,
-    ):
-        for reading in progress.track(readings, total=len(pictures), description="reading"):
+    interruption = Interruption()
+    with ExitStack() as stack:
+        readings = stack.enter_context(closing(read_pictures(recognizer, pictures, faces_are_crops=faces_are_crops)))
+        if annotate:
+            copies = annotated_paths(pictures, annotate)
+            readings = stack.enter_context(closing(annotate_pictures(readings, copies, lang)))
+        if output is None:
+            write = stack.enter_context(writer(format_.value, sys.stdout, recognizer.expressions, lang))
+        else:
+            write = stack.enter_context(file_writer(output, format_.value, recognizer.expressions, lang))
+            interruption = stack.enter_context(interruptible(lambda: None))
+        shown = len(pictures) >= _PROGRESS_FROM and not streams
+        one_more = stack.enter_context(picture_progress(messages, len(pictures), shown=shown))
+        for reading in readings:
+            if interruption.happened:
+                break
+            one_more()
             if reading.error is not None:
                 _complain(messages, reading.error)
                 bad += 1
                 continue
             write(reading)
-            if copies:
-                save_image(copies[reading.picture], draw(load_image(reading.picture), reading.faces))
             done += 1
+    if interruption.happened:
+        messages.print(f"kaoiro: stopped; {str(output)!r} holds {done} of {len(pictures)} pictures")
+        raise typer.Exit(130)
     if bad:
         raise typer.Exit(1 if done else 2)
+
+
+def _checked_format(format_: Format | None, output: Path | None) -> Format:
+    """The format that is meant, from the option or the file's suffix; refuses a file that cannot be written.
+
+    Raises:
+        InputError: the suffix is unknown, Parquet is to go to standard output, or the file cannot be written.
+        MissingExtraError: Parquet needs PyArrow, which is not installed.
+    """
+    from kaoiro.cli.extras import extra_needed
+    from kaoiro.errors import InputError
+    from kaoiro.files import check_target
+
+    if output is not None:
+        check_target(output)
+        suffix = output.suffix.lower().removeprefix(".")
+        if format_ is None and suffix not in set(Format) - {Format.TABLE}:
+            raise InputError(
+                f"the format of {str(output)!r} is not clear: name it .json, .jsonl, .csv or .parquet, or give --format"
+            )
+        format_ = format_ or Format(suffix)
+    elif format_ is Format.PARQUET:
+        raise InputError("--format parquet goes to a file; name it with --output FILE")
+    if format_ is Format.PARQUET:
+        with extra_needed("Parquet", "tables"):
+            import pyarrow  # noqa: F401
+    return format_ or Format.TABLE
+
+
+def _check_not_a_picture(output: Path | None, pictures: list[Path]) -> None:
+    """Refuse to write the results over a picture.
+
+    Raises:
+        InputError: the output is one of the pictures.
+    """
+    from kaoiro.errors import InputError
+
+    if output is not None and any(one.name == output.name and one.resolve() == output.resolve() for one in pictures):
+        raise InputError(f"--output {output} is one of the pictures, and would overwrite it; give another file")
 
 
 def _pictures(sources: list[str], annotate: Path | None, messages: "Console") -> tuple[list[Path], int]:

@@ -1,12 +1,14 @@
-"""How `kaoiro predict` writes what it read: a table, JSON, JSON lines or CSV."""
+"""How `kaoiro predict` writes what it read: a table, JSON, JSON lines, CSV or Parquet."""
 
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from kaoiro.expressions import Expression
+from kaoiro.expressions import Expression, Language
+from kaoiro.files import atomic_path, reported_writing
 
 if TYPE_CHECKING:
     from kaoiro.recognition.many import Reading
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 
 Write = Callable[["Reading"], None]
 
+_ROWS_IN_MEMORY: Final = 16_384
 
-def writer(format_: str, out: TextIO, expressions: Sequence[Expression]) -> AbstractContextManager[Write]:
+
+def writer(
+    format_: str, out: TextIO, expressions: Sequence[Expression], language: Language
+) -> AbstractContextManager[Write]:
     """Give the function that takes one reading after the other and writes them to `out`.
 
     What the block has written is complete when it ends, even if it ends by an error or Ctrl-C.
@@ -24,27 +30,61 @@ def writer(format_: str, out: TextIO, expressions: Sequence[Expression]) -> Abst
         format_: `table`, `json`, `jsonl` or `csv`.
         out: where to.
         expressions: those among which the recogniser chose.
+        language: in which people read the expressions' names. Another than English gives JSON and CSV a further entry
+            `label`; what programs look at stays English.
     """
+    label = _label_language(language)
     if format_ == "csv":
-        return _csv(out, expressions)
-    return {"table": _table, "json": _json, "jsonl": _json_lines}[format_](out)
+        return _csv(out, expressions, label)
+    if format_ == "table":
+        return _table(out, language)
+    return {"json": _json, "jsonl": _json_lines}[format_](out, label)
 
 
 @contextmanager
-def _json_lines(out: TextIO) -> Iterator[Write]:
+def file_writer(path: Path, format_: str, expressions: Sequence[Expression], language: Language) -> Iterator[Write]:
+    """Give the function that takes one reading after the other and writes them to a file, whole or not at all.
+
+    Args:
+        path: the file.
+        format_: as for `writer`, or `parquet`, which needs PyArrow.
+        expressions: those among which the recogniser chose.
+        language: as for `writer`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with reported_writing(path), atomic_path(path) as partial:
+        if format_ == "parquet":
+            with _parquet(partial, _columns(expressions, _label_language(language)), language) as write:
+                yield write
+        else:
+            with (
+                partial.open("w", encoding="utf-8", newline="") as file,
+                writer(format_, file, expressions, language) as write,
+            ):
+                yield write
+
+
+def _label_language(language: Language) -> Language | None:
+    return None if language is Language.ENGLISH else language
+
+
+@contextmanager
+def _json_lines(out: TextIO, language: Language | None) -> Iterator[Write]:
     def write(reading: "Reading") -> None:
-        print(json.dumps(reading.to_dict()), file=out, flush=True)
+        print(json.dumps(reading.to_dict(language), ensure_ascii=language is None), file=out, flush=True)
 
     yield write
 
 
 @contextmanager
-def _json(out: TextIO) -> Iterator[Write]:
+def _json(out: TextIO, language: Language | None) -> Iterator[Write]:
     separator = "[\n"
 
     def write(reading: "Reading") -> None:
         nonlocal separator
-        out.write(separator + json.dumps(reading.to_dict()))
+        out.write(separator + json.dumps(reading.to_dict(language), ensure_ascii=language is None))
         separator = ",\n"
 
     try:
@@ -53,28 +93,47 @@ def _json(out: TextIO) -> Iterator[Write]:
         out.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-@contextmanager
-def _csv(out: TextIO, expressions: Sequence[Expression]) -> Iterator[Write]:
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(
-        ["picture", "face", "left", "top", "right", "bottom", "detection_score", "expression", "confidence"]
-        + [e.value for e in expressions]
-    )
-
-    def write(reading: "Reading") -> None:
-        for number, face in enumerate(reading.faces, start=1):
-            rows.writerow(
-                [reading.picture, number, *face.box, face.detection_score, face.expression, face.confidence]
-                + [face.probabilities[e] for e in expressions]
-            )
-        if not reading.faces:
-            rows.writerow([reading.picture, *[None] * (8 + len(expressions))])
-
-    yield write
+def _columns(expressions: Sequence[Expression], language: Language | None) -> list[str]:
+    return [
+        *("picture", "face", "left", "top", "right", "bottom", "detection_score", "expression"),
+        *(() if language is None else ("label",)),
+        *("confidence", *(expression.value for expression in expressions)),
+    ]
 
 
 @contextmanager
-def _table(out: TextIO) -> Iterator[Write]:
+def _csv(out: TextIO, expressions: Sequence[Expression], language: Language | None) -> Iterator[Write]:
+    rows = csv.DictWriter(out, _columns(expressions, language), lineterminator="\n")
+    rows.writeheader()
+    yield lambda reading: rows.writerows(reading.to_rows(language))
+
+
+@contextmanager
+def _parquet(path: Path, columns: list[str], language: Language) -> Iterator[Write]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from kaoiro.recognition.tables import arrow_schema
+
+    schema = arrow_schema(columns)
+    waiting: list[dict[str, Any]] = []
+    with parquet.ParquetWriter(path, schema) as file:
+
+        def flush() -> None:
+            file.write_table(pa.Table.from_pylist(waiting, schema=schema))
+            waiting.clear()
+
+        def write(reading: "Reading") -> None:
+            waiting.extend(reading.to_rows(language))
+            if len(waiting) >= _ROWS_IN_MEMORY:
+                flush()
+
+        yield write
+        flush()
+
+
+@contextmanager
+def _table(out: TextIO, language: Language) -> Iterator[Write]:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -94,12 +153,13 @@ def _table(out: TextIO) -> Iterator[Write]:
         for number, face in enumerate(reading.faces, start=1):
             left, top, right, bottom = face.box
             unsure = face.expression is None
+            name = face.likeliest.label(language)
             table.add_row(
                 picture,
                 str(number),
-                f"unsure ({face.likeliest.value} {face.confidence:.1%})" if unsure else face.likeliest.value,
+                f"unsure ({name} {face.confidence:.1%})" if unsure else name,
                 "" if unsure else f"{face.confidence:.1%}",
-                _runner_up(face),
+                _runner_up(face, language),
                 f"{left:.0f}, {top:.0f}",
                 f"{right - left:.0f}×{bottom - top:.0f}",
             )
@@ -116,6 +176,6 @@ def _table(out: TextIO) -> Iterator[Write]:
             console.print(table)
 
 
-def _runner_up(face: "Face") -> str:
+def _runner_up(face: "Face", language: Language) -> str:
     second = sorted(face.probabilities, key=face.probabilities.__getitem__)[-2]
-    return f"{second.value} {face.probabilities[second]:.1%}"
+    return f"{second.label(language)} {face.probabilities[second]:.1%}"

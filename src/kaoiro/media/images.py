@@ -71,8 +71,17 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
         ImageError: there is no such file, or it is a folder, empty, no picture, damaged, cut short, or larger
             than `PIXEL_LIMIT`; the message says which.
     """
+    return decode_image(picture_bytes(path), path)
+
+
+def picture_bytes(path: str | Path) -> bytes:
+    """Read a picture's file without decoding it.
+
+    Raises:
+        ImageError: there is no such file, it is a folder, or it cannot be read; the message says which.
+    """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise _unreadable(path, "there is no such file") from error
     except IsADirectoryError as error:
@@ -81,7 +90,6 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
         raise _unreadable(path, "permission denied") from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(getattr(error, "strerror", None) or error)) from error
-    return decode_image(data, path)
 
 
 def decode_image(data: bytes, name: str | Path = "<bytes>") -> NDArray[np.uint8]:

@@ -94,15 +94,22 @@ class Classifier:
         Returns:
             `float64 (n, len(expressions))`; each row sums to 1.
         """
-        metadata = self._model.metadata
-        pixels = (face_pixels(face, metadata.size, metadata.channels) for face in faces)
+        faces = iter(faces)
         batches = []
-        while batch := list(islice(pixels, BATCH)):
-            batches.append(self._classify(np.stack(batch)))
+        while batch := list(islice(faces, BATCH)):
+            batches.append(self.classify(self.inputs(batch)))
         return np.concatenate(batches) if batches else np.empty((0, len(self.expressions)))
 
-    def _classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """`uint8 (n, channels, size, size)` to `float64 (n, len(expressions))`."""
-        answers = head_probabilities(self._model, batch, [self._head], flip_averaging=self._flip_averaging)
+    def inputs(self, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Bring cut-out faces, as `probabilities` takes them, to the model's `uint8 (n, channels, size, size)`."""
+        metadata = self._model.metadata
+        pixels = [face_pixels(face, metadata.size, metadata.channels) for face in faces]
+        return np.stack(pixels) if pixels else np.empty((0, metadata.channels, *[metadata.size] * 2), np.uint8)
+
+    def classify(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Classify what `inputs` gave, `uint8 (n, channels, size, size)`; the answers are those of `probabilities`."""
+        if not len(inputs):
+            return np.empty((0, len(self.expressions)))
+        answers = head_probabilities(self._model, inputs, [self._head], flip_averaging=self._flip_averaging)
         kept = answers[self._head][:, self._kept]
         return with_weights(np.asarray(kept / kept.sum(axis=1, keepdims=True)), self._weights)

@@ -86,6 +86,8 @@ def open_model(
     content = model_bytes(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
+    # Threads that wait busily for the next call would take the cores from what decodes pictures and finds faces.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
     if backend != "onnxruntime":
