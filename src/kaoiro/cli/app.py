@@ -7,14 +7,16 @@ import typer
 from kaoiro.cli.data import data_app
 from kaoiro.cli.doctor import doctor
 from kaoiro.cli.evaluate import evaluate
+from kaoiro.cli.explain import explain
 from kaoiro.cli.export import export
 from kaoiro.cli.models import models
 from kaoiro.cli.predict import predict
 from kaoiro.cli.train import train
+from kaoiro.cli.video import video
 
 app = typer.Typer(
     name="kaoiro",
-    help="Facial-expression recognition: prepare labelled faces, train, evaluate, export, and read photos.",
+    help="Facial-expression recognition: prepare labelled faces, train, evaluate, export, and read photos and videos.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -39,6 +41,8 @@ def _root(
 
 
 app.command()(predict)
+app.command()(video)
+app.command()(explain)
 app.add_typer(data_app, name="data")
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.command()(models)
