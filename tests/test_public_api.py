@@ -7,7 +7,8 @@ import kaoiro
 
 
 def test_every_public_name_is_there():
-    assert kaoiro.__all__ == ["Expression", "Face", "Recognizer", "__version__", "load_image"]
+    names = ["Expression", "Face", "Frame", "Recognizer", "Track", "__version__", "load_image", "read_video"]
+    assert kaoiro.__all__ == names
     for name in kaoiro.__all__:
         assert getattr(kaoiro, name) is not None
     assert set(kaoiro.__all__) <= set(dir(kaoiro))

@@ -5,6 +5,9 @@ import kaoiro
 
 for face in kaoiro.Recognizer().predict("photo.jpg"):
     print(face.box, face.expression, face.confidence)
+
+for frame in kaoiro.read_video("interview.mp4"):
+    print(frame.time, [(face.track, face.expression) for face in frame.faces])
 ```
 """
 
@@ -14,18 +17,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kaoiro.expressions import Expression
     from kaoiro.media.images import load_image
+    from kaoiro.recognition.reading_video import read_video
     from kaoiro.recognition.recognizer import Recognizer
-    from kaoiro.recognition.results import Face
+    from kaoiro.recognition.results import Face, Frame, Track
 
 __version__ = "0.1.0"
-__all__ = ["Expression", "Face", "Recognizer", "__version__", "load_image"]
+__all__ = ["Expression", "Face", "Frame", "Recognizer", "Track", "__version__", "load_image", "read_video"]
 
 # Looked up at first use (PEP 562), so that importing the package, or one part of it, stays quick.
 _HOMES = {
     "Expression": "kaoiro.expressions",
     "Face": "kaoiro.recognition.results",
+    "Frame": "kaoiro.recognition.results",
     "Recognizer": "kaoiro.recognition.recognizer",
+    "Track": "kaoiro.recognition.results",
     "load_image": "kaoiro.media.images",
+    "read_video": "kaoiro.recognition.reading_video",
 }
 
 

@@ -2,13 +2,14 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from kaoiro.expressions import Expression, Language
-from kaoiro.files import atomic_path, reported_writing
+from kaoiro.files import check_target, reported_writing
 
 if TYPE_CHECKING:
     from kaoiro.recognition.many import Reading
@@ -54,7 +55,7 @@ def file_writer(path: Path, format_: str, expressions: Sequence[Expression], lan
     Raises:
         InputError: the file cannot be written.
     """
-    with reported_writing(path), atomic_path(path) as partial:
+    with reported_writing(path), _sole_path(path) as partial:
         if format_ == "parquet":
             with _parquet(partial, _columns(expressions, _label_language(language)), language) as write:
                 yield write
@@ -64,6 +65,24 @@ def file_writer(path: Path, format_: str, expressions: Sequence[Expression], lan
                 writer(format_, file, expressions, language) as write,
             ):
                 yield write
+
+
+@contextmanager
+def _sole_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`; what was written there becomes `target` if the block ends well.
+
+    Its name is always the same, so that the next run overwrites what is left of one that was killed.
+    """
+    target = check_target(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.partial{target.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:  # on the disk before the journal goes
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _label_language(language: Language) -> Language | None:

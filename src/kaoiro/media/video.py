@@ -89,6 +89,7 @@ class VideoSource:
     Raises:
         InputError: it cannot be opened, there is no video in it, none of its frames can be decoded, or `start`, `end`
             or `every` make no sense for it.
+        MissingExtraError: PyAV is not installed.
     """
 
     def __init__(

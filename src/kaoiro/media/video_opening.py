@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kaoiro.errors import InputError
+from kaoiro.errors import InputError, MissingExtraError
 from kaoiro.files import kind_of
 
 if TYPE_CHECKING:
@@ -59,8 +59,12 @@ def open_container(address: Address) -> "InputContainer":
 
     Raises:
         InputError: there is no such thing, it cannot be reached, or it is no video; the message says which.
+        MissingExtraError: PyAV is not installed.
     """
-    import av
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("reading videos", "video", "av") from error
 
     if address.is_camera:
         return _open_camera(address)

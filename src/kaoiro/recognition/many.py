@@ -1,6 +1,6 @@
 """Reading many picture files, where some may be bad."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -42,7 +42,7 @@ class Reading(Tabular):
         return rows or [{"picture": picture}]
 
 
-_TOGETHER: Final = 8
+TOGETHER: Final = 8
 """The faces of so many pictures are classified together."""
 _PIXELS_A_THREAD: Final = 32_000_000
 
@@ -53,6 +53,7 @@ def read_pictures(
     *,
     faces_are_crops: bool = False,
     threads: int | None = None,
+    left_out: Container[Path] = (),
 ) -> Generator[Reading, None, None]:
     """Read picture files, several at a time; a file that cannot be read stops nothing.
 
@@ -65,9 +66,11 @@ def read_pictures(
         pictures: the files; they are drawn from the iterable as they are needed.
         faces_are_crops: whether each picture is a face that is already cut out.
         threads: how many there are; by default as many as there are CPU cores.
+        left_out: pictures that are passed over, because they were read before. The others are classified in the groups
+            that all pictures would make.
 
     Yields:
-        One `Reading` a picture, in order.
+        One `Reading` for each picture that is not left out, in order.
     """
     threads = threads or available_cores()
     pixels = Budget(threads * _PIXELS_A_THREAD)
@@ -92,7 +95,8 @@ def read_pictures(
             for picture, one in zip(some, seen, strict=True)
         ]
 
-    with closing(ordered_map(read, _few_at_a_time(pictures), threads, ahead=2)) as readings:
+    groups = ([one for one in few if one not in left_out] for few in _few_at_a_time(pictures))
+    with closing(ordered_map(read, filter(None, groups), threads, ahead=2)) as readings:
         for some in readings:
             yield from some
 
@@ -131,5 +135,5 @@ def annotate_pictures(
 
 def _few_at_a_time(pictures: Iterable[Path]) -> Iterator[list[Path]]:
     pictures = iter(pictures)
-    while few := list(islice(pictures, _TOGETHER)):
+    while few := list(islice(pictures, TOGETHER)):
         yield few
