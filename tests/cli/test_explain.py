@@ -52,7 +52,8 @@ def test_a_picture_that_is_a_face(run):
     [
         (["nobody.png"], "no face was found in 'nobody.png'; --faces-are-crops"),
         (["photo.jpg", "--face", 7], "no face 7; the number of faces found is 1"),
-        (["photo.jpg", "-o", "./photo.jpg"], "would take the place of the picture 'photo.jpg'"),
+        (["photo.jpg", "-o", "./photo.jpg"], "--output photo.jpg is the picture itself"),
+        (["photo.jpg", "-o", "x.xyz"], "cannot write 'x.xyz': the suffix stands for no kind of picture"),
         (["missing.jpg"], "cannot read 'missing.jpg': there is no such file"),
         (["photo.jpg", "--expression", "joy"], "'joy' is none of"),
     ],

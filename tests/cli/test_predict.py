@@ -295,6 +295,17 @@ def test_parquet_holds_what_csv_holds(run, pictures):
         assert {name: "" if value is None else str(value) for name, value in row.items()} == expected
 
 
+def test_names_that_are_not_utf_8_go_to_files(run, pictures):
+    name = os.fsdecode(b"in/\xff.png")
+    shutil.copy("in/nobody.png", name)
+    for format_ in ("csv", "jsonl", "parquet"):
+        assert run(name, "--lang", "ja", "-o", f"out.{format_}").exit_code == 0
+    (row,) = csv.DictReader((pictures / "out.csv").read_text().splitlines())
+    assert row["picture"] == r"in/\udcff.png"
+    assert parquet.read_table("out.parquet")["picture"].to_pylist() == [row["picture"]]
+    assert json.loads((pictures / "out.jsonl").read_text())["picture"] == name
+
+
 def test_a_parquet_file_of_no_face_has_its_columns(run, pictures):
     assert run("in/nobody.png", "-o", "faces.parquet").exit_code == 0
     assert parquet.read_table("faces.parquet").column_names[-7:] == list(SEVEN)
@@ -358,6 +369,6 @@ def test_ctrl_c_keeps_what_a_file_was_given(pictures, tiny_model_path):
     assert process.returncode == 130
     lines = (pictures / "out.jsonl").read_text().splitlines()
     assert 1 <= len(lines) < 400
-    assert err == f"kaoiro: stopped; 'out.jsonl' holds {len(lines)} of 400 pictures\n"
+    assert err == f"kaoiro: stopped; 'out.jsonl' holds {len(lines)} of 400 pictures; --resume goes on\n"
     assert all(json.loads(line)["faces"] == [] for line in lines)
     assert not list(pictures.glob(".*partial*"))

@@ -127,5 +127,5 @@ def test_a_large_face_is_looked_at_again_without_aliasing():
     landmarks = tuple((1500 + 20 * x, 1500 + 20 * y) for x, y in turned(UPRIGHT, 20))
     pose(image, Detection((900.0, 900.0, 2100.0, 2100.0), landmarks, 1.0), Looking())
     (square,) = shown
-    assert square.std() < 4
+    assert square.std() < 6
     assert square.mean() == pytest.approx(100, abs=2)

@@ -78,13 +78,42 @@ def test_faint_small_findings_lead_to_a_finer_look():
     assert len(search(image, hinted, 0.6)) == 2
 
 
+class HalfSure(Squares):
+    """Is surer, the larger a square is in the look."""
+
+    def __call__(self, image):
+        found = super().__call__(image)
+        found[:, 14] = np.clip(found[:, 3] / 40, 0, 0.9)
+        return found
+
+
+def test_of_an_enlarged_picture_only_tiles_with_doubtful_findings_are_searched():
+    doubtful, sure = (700, 800, 16), [(x, 60, 60) for x in range(100, 2900, 400)]
+    look = HalfSure(smallest=10)
+    found = search(scene(3000, 2000, [doubtful, *sure]), look, 0.6)
+    assert len(found) == 1 + len(sure)
+    assert np.abs(found[-1, :4] - (*doubtful, doubtful[2])).max() <= 2
+    whole = HalfSure(smallest=10)
+    search(scene(3000, 2000, [doubtful, *sure]), whole, 0.6, thorough=True)
+    assert len(whole.looks) >= len(look.looks) + 12
+
+
+def test_a_large_picture_whose_small_faces_are_sure_is_not_enlarged():
+    look = Squares(smallest=10)
+    squares = [(200, 300, 24), (1500, 900, 28), (2500, 1800, 90)]
+    assert len(search(scene(3000, 2000, squares), look, 0.6)) == 3
+    assert sum(height * width for height, width in look.looks) < 2 * 3000 * 2000
+
+
 def test_a_plain_photo_takes_one_look():
     look = Squares()
     assert len(search(scene(640, 480, [(50, 50, 60), (300, 200, 90)]), look, 0.6)) == 2
     assert look.looks == [(480, 640)]
 
 
-@pytest.mark.parametrize(("width", "first"), [(100, 320), (500, 500), (640, 640), (2048, 640), (2049, 1280)])
+@pytest.mark.parametrize(
+    ("width", "first"), [(100, 320), (223, 320), (224, 224), (500, 500), (640, 640), (2048, 640), (2049, 1280)]
+)
 def test_the_first_look_goes_by_the_size_of_the_picture(width, first):
     look = Squares(smallest=1)
     search(scene(width, width // 2, [(width // 8, width // 8, width // 6)]), look, 0.6)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from kaoiro.cli.explain import KEY
+from kaoiro.expressions import Expression, Language
 from kaoiro.media.evidence_drawing import AGAINST, FOR, FaceEvidence, draw_evidence, overlay
 
 
@@ -43,3 +45,20 @@ def test_grey_and_colour_faces():
     colour[..., 0] = 200
     drawn = draw_evidence([FaceEvidence("a", colour, half_and_half())], speaks_for="for", speaks_against="against")
     assert (drawn == (200, 0, 0)).all(axis=2).sum() == 320 * 320
+
+
+@pytest.mark.parametrize("words", [*(one.label("ja") for one in Expression), *KEY[Language.JAPANESE]])
+def test_japanese_words_have_letters(words):
+    # What stands for each letter that a font lacks.
+    blanks = "".join(one if one.isascii() else "\uffff" for one in words)
+    drawn, empty = (
+        draw_evidence(
+            [FaceEvidence(text, np.zeros((8, 8), np.uint8), half_and_half())],
+            speaks_for=text,
+            speaks_against="",
+            language=Language.JAPANESE,
+        )
+        for text in (words, blanks)
+    )
+    assert drawn.shape == empty.shape
+    assert not np.array_equal(drawn, empty)

@@ -251,6 +251,7 @@ def write(path, content):
     ("make", "message"),
     [
         (lambda folder: folder / "nope.mp4", "there is no such file"),
+        (lambda folder: folder / ("a" * 300), "File name too long"),
         (lambda folder: folder, "it is a folder, not a video"),
         (lambda folder: write(folder / "a.mp4", b""), "the file is empty"),
         (lambda folder: write(folder / "a.mp4", b"some text\n" * 99), "it is no video in a known format"),

@@ -76,6 +76,20 @@ def test_sound_stays_with_the_pictures_where_the_clock_does_not_begin_at_nought(
     assert shown_times(tmp_path / "b.mkv")[0] == 0
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_sound_goes_on_where_two_recordings_were_joined(tmp_path, suffix):
+    source = make_video(tmp_path / "a.ts", clock=Fraction(1, 90_000), sound="mp2")
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(2 * source.read_bytes())
+    times, losses, notes = copy(joined, tmp_path / f"b.{suffix}")
+    assert (losses, notes) == ([], [])
+    assert times[-1] == pytest.approx(4, abs=0.1)
+    once, after = sound_packets(source), sound_packets(tmp_path / f"b.{suffix}")
+    assert [data for _, data in after[-len(once) :]] == [data for _, data in once]
+    assert after[-1][0] == pytest.approx(4, abs=0.1)
+    assert (np.diff([time for time, _ in after]) > 0).all()
+
+
 def test_sound_that_does_not_fit_is_left_out_with_a_note(tmp_path):
     source = make_video(tmp_path / "a.mkv", sound="tta")
     _, losses, notes = copy(source, tmp_path / "b.mp4")
@@ -156,3 +170,12 @@ def test_names_that_cannot_be_written(tmp_path):
     (tmp_path / "b.mp4").mkdir()
     with pytest.raises(InputError, match="it is a folder"):
         check_video_target(tmp_path / "b.mp4")
+
+
+def test_pictures_too_wide_for_the_encoder_get_one_clear_line(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"^cannot write '.*a.mp4': the encoder takes no pictures of 17000 × 2 pixels$"),
+        written_video(tmp_path / "a.mp4") as writer,
+    ):
+        writer.write(np.zeros((2, 17_000, 3), np.uint8), 0.0)
+    assert list(tmp_path.iterdir()) == []

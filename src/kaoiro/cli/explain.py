@@ -1,5 +1,7 @@
 """`kaoiro explain`: which parts of a face carried the decision, as a picture."""
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -66,13 +68,16 @@ def explain(
     from rich.progress import track
 
     from kaoiro.errors import InputError
+    from kaoiro.files import check_outputs
     from kaoiro.media.evidence_drawing import FaceEvidence, draw_evidence
-    from kaoiro.media.images import save_image
+    from kaoiro.media.images import check_image_target, save_image
     from kaoiro.recognition.explanation import explain as explanations
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     target = output or Path(f"{picture.stem}-explained.png")
-    if target.resolve() == picture.resolve():
-        raise InputError(f"the drawing would take the place of the picture {str(picture)!r}; give it another --output")
+    check_image_target(target)
+    check_outputs({"the picture": picture}, {"--output": target})
     recognizer = make_recognizer(
         model=model,
         head=head,
@@ -94,9 +99,10 @@ def explain(
         panels.append(FaceEvidence(title, one.pixels, one.evidence))
     if not panels:
         raise InputError(f"no face was found in {str(picture)!r}; --faces-are-crops takes the whole picture for one")
-    words = _KEY[language]
-    save_image(target, draw_evidence(panels, speaks_for=words[0], speaks_against=words[1]))
+    words = KEY[language]
+    save_image(target, draw_evidence(panels, speaks_for=words[0], speaks_against=words[1], language=language))
     typer.echo(f"wrote {target}")
 
 
-_KEY = {Language.ENGLISH: ("speaks for it", "speaks against"), Language.JAPANESE: ("根拠になる", "反対の根拠")}
+KEY = {Language.ENGLISH: ("speaks for it", "speaks against"), Language.JAPANESE: ("確率 +", "確率 –")}
+"""The words of the key; in Japanese, of letters that `label_font` has."""

@@ -41,8 +41,9 @@ def picture_progress(console: "Console", pictures: int, *, shown: bool) -> Itera
             nonlocal done
             done += 1
             elapsed = progress.tasks[0].elapsed or 0.0
-            progress.update(
-                task, completed=done, rate=f"{done / elapsed:.0f}/s" if elapsed > _SECONDS_BEFORE_RATE else ""
-            )
+            # Of the last moments: pictures that an earlier run has read pass in no time.
+            speed = progress.tasks[0].speed
+            known = speed is not None and elapsed > _SECONDS_BEFORE_RATE
+            progress.update(task, completed=done, rate=f"{speed:.0f}/s" if known else "")
 
         yield one_more

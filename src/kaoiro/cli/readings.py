@@ -61,7 +61,7 @@ def file_writer(path: Path, format_: str, expressions: Sequence[Expression], lan
                 yield write
         else:
             with (
-                partial.open("w", encoding="utf-8", newline="") as file,
+                partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
                 writer(format_, file, expressions, language) as write,
             ):
                 yield write

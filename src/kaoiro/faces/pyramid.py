@@ -17,7 +17,8 @@ Look = Callable[[NDArray[np.uint8]], Faces]
 """Searches `uint8 (H, W, 3)` RGB once, as it is, with faint findings too."""
 
 FIRST_SIDE: Final = 640
-SMALLEST_PICTURE: Final = 320
+_TINY_PICTURE: Final = 224
+_TINY_ENLARGED: Final = 320
 _COARSEST_SIDE: Final = 160
 
 # Heights in pixels of the searched picture. Below the first, YuNet may miss faces; above the second, it gives low
@@ -51,29 +52,31 @@ _SEEN: Final = 15  # an extra column: the height in pixels of the picture that w
 def search(image: NDArray[np.uint8], look: Look, min_score: float, *, thorough: bool = False) -> Faces:
     """Find the faces in a picture of any size.
 
-    The first look is at 640 pixels for the long side, or 1280 where that is less than a third of the picture's.
+    The first look is at 640 pixels for the long side, or 1280 where 640 is less than a third of the picture's. Pictures
+    below 640 are looked at as they are, those below 224 enlarged to 320.
     Coarser looks follow while no face is found or one is taller than 320 pixels of the look. Finer ones, each at
     twice the scale of the one before and the last, at up to three times, in the picture's own resolution, follow
 
     - up to a reduction by 3.2, always;
     - once more, where no face is found;
-    - as long as the look before shows something shorter than 32 pixels that is a face or may be one; a picture of
-      less than 1280 pixels is then enlarged too, to twice its size at most.
+    - as long as the look before shows something shorter than 32 pixels that is a face or may be one; the picture is
+      then enlarged too, to twice its size, or 6000 pixels where that is less.
 
-    Looks beyond 1280 pixels go by overlapping tiles.
+    Looks beyond 1280 pixels go by overlapping tiles; of an enlarged picture, only by those in which something small and
+    doubtful was found.
 
     Args:
         image: `uint8 (H, W, 3)` RGB.
         look: what searches a picture, or a tile of one, at the scale that it is given.
         min_score: faces with a lower score are left out.
-        thorough: whether the finer looks are all made, whatever the ones before show, and pictures of less than 6000
-            pixels are enlarged in the same way.
+        thorough: whether the finer looks are all made, in every tile, whatever the ones before show.
 
     Returns:
         `float64 (n, 15)`, the largest face first. Of findings that lie on each other, one is left.
     """
     long_side = max(image.shape[:2])
-    first = min(max(long_side, SMALLEST_PICTURE), FIRST_SIDE if long_side <= FIRST_SIDE * _REDUCTION else TILE)
+    first = min(long_side, FIRST_SIDE if long_side <= FIRST_SIDE * _REDUCTION else TILE)
+    first = _TINY_ENLARGED if long_side < _TINY_PICTURE else first
     found = _look_at_scale(image, first, look)
 
     side = first
@@ -85,7 +88,7 @@ def search(image: NDArray[np.uint8], look: Look, min_score: float, *, thorough: 
             break
 
     side, latest = first, found
-    finest = max(long_side, min(2 * long_side, _ENLARGED_SIDE if thorough else TILE))
+    finest = max(long_side, min(2 * long_side, _ENLARGED_SIDE))
     searched_in_vain = False
     while side < finest:
         is_reduced = side < long_side
@@ -95,7 +98,12 @@ def search(image: NDArray[np.uint8], look: Look, min_score: float, *, thorough: 
                 break
             searched_in_vain = True
         side = _next_side(side, long_side, finest)
-        latest = _look_at_scale(image, side, look)
+        places = None
+        if side > max(long_side, TILE) and not thorough:
+            places = _doubtful_centres(np.vstack([found, latest]))
+            if not len(places):
+                break
+        latest = _look_at_scale(image, side, look, places=places)
         found = best_of_each_face(np.vstack([found[~_refuted(found, latest)], latest]), min_score)
 
     return largest_first(found[_sure(found, min_score)])
@@ -141,24 +149,36 @@ def look_once(image: NDArray[np.uint8], side: int, look: Look) -> Faces:
     return _look_at_scale(image, side, look, longest=max(side, TILE))[:, :_SEEN]
 
 
-def _look_at_scale(image: NDArray[np.uint8], side: int, look: Look, longest: int = TILE) -> Faces:
+def _look_at_scale(
+    image: NDArray[np.uint8],
+    side: int,
+    look: Look,
+    longest: int = TILE,
+    places: NDArray[np.float64] | None = None,
+) -> Faces:
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale != 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
-    found = _look_by_tiles(image, look) if side > longest else look(image)
+    places = places if places is None else places * scale
+    found = _look_by_tiles(image, look, places) if side > longest else look(image)
     found = with_seen_heights(found, 1.0)
     found[:, 0:SCORE:2] *= width / image.shape[1]
     found[:, 1:SCORE:2] *= height / image.shape[0]
     return found
 
 
-def _look_by_tiles(image: NDArray[np.uint8], look: Look) -> Faces:
-    """Search by overlapping tiles; longer faces, which a tile may cut in two, are left to the coarser looks."""
+def _look_by_tiles(image: NDArray[np.uint8], look: Look, places: NDArray[np.float64] | None) -> Faces:
+    """Search by overlapping tiles, or only those that show one of some places, `(n, 2)`.
+
+    Longer faces, which a tile may cut in two, are left to the coarser looks.
+    """
     parts = [np.empty((0, _SEEN))]
     for left, top, right, bottom in tiles(image.shape[1], image.shape[0]):
+        if places is not None and not ((places >= (left, top)) & (places <= (right, bottom))).all(axis=1).any():
+            continue
         found = look(np.ascontiguousarray(image[top:bottom, left:right]))
         found = found[found[:, 2:4].max(axis=1, initial=0) <= LARGEST_FACE]
         found[:, [0, *range(4, SCORE, 2)]] += left
@@ -178,12 +198,21 @@ def _hints_at_small_faces(latest: Faces) -> bool:
     return bool(((latest[:, _SEEN] < _SMALL_FACE) & (latest[:, SCORE] >= _HINT)).any())
 
 
+def _doubtful(faces: Faces) -> NDArray[np.bool_]:
+    return np.asarray((faces[:, _SEEN] < _SMALL_FACE) & (faces[:, SCORE] < _BEYOND_DOUBT))
+
+
+def _doubtful_centres(faces: Faces) -> NDArray[np.float64]:
+    """Where something small is that may be a face, `(n, 2)` in pixels of the picture."""
+    hints = faces[_doubtful(faces) & (faces[:, SCORE] >= _HINT)]
+    return np.asarray(hints[:, :2] + hints[:, 2:4] / 2)
+
+
 def _refuted(faces: Faces, finer: Faces) -> NDArray[np.bool_]:
     """Which small, doubtful findings a look at a finer scale does not show again."""
     shown = finer[finer[:, SCORE] >= _SUPPORT]
-    doubtful = (faces[:, _SEEN] < _SMALL_FACE) & (faces[:, SCORE] < _BEYOND_DOUBT)
     seen_again = np.array([_are_same(face, shown).any() for face in faces], bool)
-    return np.asarray(doubtful & ~seen_again)
+    return np.asarray(_doubtful(faces) & ~seen_again)
 
 
 def _are_same(face: NDArray[np.float64], others: Faces) -> NDArray[np.bool_]:

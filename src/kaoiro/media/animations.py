@@ -14,9 +14,12 @@ from kaoiro.media.video_decoding import DecodedFrame
 
 
 def is_webp(path: Path) -> bool:
-    """Tell whether a file is a WebP picture, animated or not."""
-    with path.open("rb") as file:
-        head = file.read(12)
+    """Tell whether a file is a WebP picture, animated or not; one that cannot be opened counts as none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
     return head[:4] == b"RIFF" and head[8:] == b"WEBP"
 
 

@@ -6,7 +6,10 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from kaoiro.expressions import Language
+from kaoiro.media.label_font import Font, label_font
 
 FOR: Final = (213, 94, 0)
 AGAINST: Final = (0, 114, 178)
@@ -29,7 +32,9 @@ class FaceEvidence:
     """`float64 (n, n)`, positive for, negative against."""
 
 
-def draw_evidence(faces: list[FaceEvidence], *, speaks_for: str, speaks_against: str) -> NDArray[np.uint8]:
+def draw_evidence(
+    faces: list[FaceEvidence], *, speaks_for: str, speaks_against: str, language: Language = Language.ENGLISH
+) -> NDArray[np.uint8]:
     """Draw faces side by side with the evidence laid over them, and a key.
 
     Each face has its own scale: its strongest evidence, for or against, has the full colour.
@@ -38,6 +43,7 @@ def draw_evidence(faces: list[FaceEvidence], *, speaks_for: str, speaks_against:
         faces: at least one.
         speaks_for: the key's word for positive evidence.
         speaks_against: its word for negative evidence.
+        language: of all words; the letters are those of `label_font`.
 
     Returns:
         `uint8 (H, W, 3)` RGB.
@@ -47,7 +53,7 @@ def draw_evidence(faces: list[FaceEvidence], *, speaks_for: str, speaks_against:
     panel = 2 * _SIDE + 3 * _MARGIN, _SIDE + _LINE + 2 * _MARGIN
     canvas = Image.new("RGB", (columns * panel[0], rows * panel[1] + _LINE + _MARGIN), "white")
     pen = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(0.75 * _LINE)
+    font = label_font(language, 0.75 * _LINE)
     for number, face in enumerate(faces):
         x, y = number % columns * panel[0] + _MARGIN, number // columns * panel[1] + _MARGIN
         pen.text((x, y), face.title, fill="black", font=font)
@@ -83,9 +89,7 @@ def _enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(colour, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _draw_key(
-    pen: ImageDraw.ImageDraw, corner: tuple[int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont, *words: str
-) -> None:
+def _draw_key(pen: ImageDraw.ImageDraw, corner: tuple[int, int], font: Font, *words: str) -> None:
     x, y = corner
     for colour, word in zip((FOR, AGAINST), words, strict=True):
         pen.rectangle((x, y + 3, x + _LINE - 8, y + _LINE - 5), fill=colour)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kaoiro.errors import ImageError, InputError
-from kaoiro.files import atomic_path
+from kaoiro.files import check_target, atomic_path
 
 PIXEL_LIMIT: Final = 512_000_000
 """Pictures of more pixels than this are refused before they are decoded; as RGB this many take 1.5 GB."""
@@ -199,6 +199,19 @@ def as_rgb(image: Picture) -> NDArray[np.uint8]:
     if image.dtype != np.uint8 or not (is_gray or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
         raise InputError(f"a picture must be uint8 (H, W, 3) RGB or uint8 (H, W) grey, not {image.dtype} {image.shape}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8) if is_gray else image
+
+
+def check_image_target(path: Path) -> None:
+    """Refuse a file name to which no picture can be written, before any work is done for it.
+
+    Raises:
+        ImageError: the suffix is that of no kind of picture.
+        InputError: no file can be there.
+    """
+    Image.init()
+    if Image.EXTENSION.get(path.suffix.lower()) not in Image.SAVE:
+        raise ImageError(f"cannot write {str(path)!r}: the suffix stands for no kind of picture; name it .png or .jpg")
+    check_target(path)
 
 
 def save_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from kaoiro.errors import InputError
+from kaoiro.files import kind_of
 from kaoiro.media.animations import Animation, is_webp
 from kaoiro.media.clock import clock
 from kaoiro.media.hand_over import Ahead
@@ -111,7 +112,7 @@ class VideoSource:
         self._container: InputContainer | None = None
         self._animation: Animation | None = None
         path = self.address.path
-        if path is not None and path.is_file() and is_webp(path):
+        if path is not None and kind_of(path) == "file" and is_webp(path):
             self._open_animation(path)
         else:
             self._open_stream()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
 _CAMERA_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
-_PASSWORD = re.compile(r"(?<=://)([^/@\s]*):[^/@\s]*@")
+# Up to the last @, as FFmpeg reads it: a password may have one too.
+_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
 _LIVE_SCHEMES: Final = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp"})
 
 _OPENING_SECONDS: Final = 10.0

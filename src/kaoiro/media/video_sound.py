@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LEAD_IN: Final = 0.1
 """Seconds: more than a packet or two of any kind of sound."""
+_CLOCK_RESTARTS: Final = 1.0
+"""Seconds: where times jump back by more than this, the clock began anew, for the pictures too."""
 
 
 class Sound:
@@ -35,6 +37,8 @@ class Sound:
         self.stream: AudioStream = self._container.streams.audio[0]
         self.codec: str = self.stream.codec_context.name if self.stream.codec_context else "unknown"
         self._origin = origin
+        self._put_off = 0
+        self._follows: int | None = None
         self._packets: Generator[Packet[AudioStream], None, None] | None = None
         self._next: Packet[AudioStream] | None = None
         self._copy: AudioStream | None = None
@@ -95,10 +99,27 @@ class Sound:
 
         try:
             for packet in self._container.demux(self.stream):
-                if packet.dts is not None and packet.size:
+                if packet.dts is not None and packet.size and self._goes_on(packet):
                     yield packet
         except av.FFmpegError as error:
             self.fault = f"the sound could be copied only in part ({error.strerror or error})"
+
+    def _goes_on(self, packet: "Packet[AudioStream]") -> bool:
+        """Tell whether a packet comes after the one before; after a clock that began anew it is put there.
+
+        No container takes packets whose times fall back.
+        """
+        assert packet.dts is not None
+        dts = packet.dts + self._put_off
+        if self._follows is not None and dts < self._follows:
+            if (self._follows - dts) * packet.time_base <= _CLOCK_RESTARTS:
+                return False
+            self._put_off += self._follows - dts
+            dts = self._follows
+        packet.pts = None if packet.pts is None else packet.pts + self._put_off
+        packet.dts = dts
+        self._follows = dts + max(1, packet.duration or 0)
+        return True
 
     def _time(self, packet: "Packet[AudioStream]") -> float:
         stamp = packet.dts if packet.pts is None else packet.pts

@@ -95,11 +95,11 @@ class VideoWriter:
             time: when it is shown, in seconds by the clock of the source; later than the frame before.
 
         Raises:
-            InputError: the disk is full or the like.
+            InputError: the disk is full or the like, or pictures of this size cannot be compressed.
         """
         import av
 
-        with reported_writing(self._target):
+        with _reported_encoding(self._target, image):
             if self._stream is None:
                 self._stream = self._begin(image, time)
             else:
@@ -151,6 +151,21 @@ class VideoWriter:
                 better = "" if suffix == ".mkv" else "; .mkv files take more kinds"
                 self.notes.append(f"the sound was left out: {suffix} files take no {sound.codec}{better}")
         return stream
+
+
+@contextmanager
+def _reported_encoding(target: Path, image: NDArray[np.uint8]) -> Iterator[None]:
+    """Turn what goes wrong in writing a frame into an `InputError` that names the target."""
+    import av
+
+    with reported_writing(target):
+        try:
+            yield
+        except av.error.ExternalError as error:  # the encoder's own word, for example on a side of 17,000 pixels
+            height, width = image.shape[:2]
+            raise InputError(
+                f"cannot write {str(target)!r}: the encoder takes no pictures of {width} × {height} pixels"
+            ) from error
 
 
 def _add_pictures(container: "OutputContainer", size: tuple[int, int]) -> "VideoStream":

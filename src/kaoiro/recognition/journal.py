@@ -38,7 +38,7 @@ def is_begun(path: Path) -> bool:
 class Journal:
     """The readings of one run, or of several that resume each other, in a file of JSON lines; a context manager.
 
-    What the file holds already is taken up. Only the place of each reading is kept in memory, some 120 bytes a picture.
+    What the file holds already is taken up. Only the place of each reading is kept in memory, some 140 bytes a picture.
     Pictures that could not be read are noted, but count as not read, so that they are tried again.
 
     Args:
@@ -181,8 +181,8 @@ class Journal:
         ]
         if differences:
             raise InputError(
-                f"cannot resume from {str(self.path)!r}, which was made with other settings ({'; '.join(differences)}); "
-                "give the same ones, or delete it to begin anew"
+                f"cannot resume from {str(self.path)!r}, made with other settings ({'; '.join(differences)}); give "
+                "the same ones, or delete it to begin anew"
             )
 
     def _read(self, place: int) -> Reading:

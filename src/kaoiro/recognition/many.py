@@ -33,7 +33,8 @@ class Reading(Tabular):
         return {"picture": str(self.picture), "faces": [face.to_dict(language) for face in self.faces]}
 
     def to_rows(self, language: str | None = None) -> Rows:
-        picture = str(self.picture)
+        # A name that is not UTF-8 is shown as the terminal shows it.
+        picture = str(self.picture).encode("utf-8", "backslashreplace").decode()
         rows = [
             {"picture": picture, "face": number, **row}
             for number, face in enumerate(self.faces, start=1)
