@@ -28,7 +28,7 @@ def own_module(tmp_path, monkeypatch):
     source = "class Found:\n    def detect(self, image): return []\n"
     source += "class Lost: pass\nclass Needy:\n    def __init__(self, need): pass\nnumber = 3\n"
     (tmp_path / "own_detectors.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     yield "own_detectors"
     sys.modules.pop("own_detectors", None)
 

@@ -101,6 +101,13 @@ def test_somebody_else_does_not_get_the_number_of_one_who_is_hidden():
     assert _numbers(seen, 2) == {2}
 
 
+def test_a_face_whose_clothes_are_just_being_covered_keeps_its_number():
+    """The likeness of looks falls to about a half, but nobody else can have taken the place so soon."""
+    frames = [[(200, 120, BLUE, 1)]] * 10 + [[(202, 120, RED, 1)]] * 10
+    seen = _play(FaceTracker(), frames)
+    assert all(frame == {1: 1} for frame in seen)
+
+
 def test_between_detections_a_face_is_followed_by_its_pixels():
     frames = [[(150 + 3 * t, 120 + t, BLUE, 1)] for t in range(12)]
     tracker = FaceTracker()

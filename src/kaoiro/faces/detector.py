@@ -1,6 +1,7 @@
 """Face detectors, by name."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -23,22 +24,27 @@ __all__ = [
 
 DEFAULT_DETECTOR: Final = "yunet"
 
-DETECTORS: Final[dict[str, Callable[[float | None], Detector]]] = {
-    "yunet": lambda min_score: FaceDetector(min_score=_or_default(min_score)),
-    "yunet-thorough": lambda min_score: FaceDetector(min_score=_or_default(min_score), thorough=True),
-    "haar": lambda min_score: HaarDetector(min_score or 0.0),
+DETECTORS: Final[dict[str, Callable[[float | None, int | None], Detector]]] = {
+    "yunet": lambda score, threads: FaceDetector(min_score=_or_default(score), threads=threads),
+    "yunet-thorough": lambda score, threads: FaceDetector(min_score=_or_default(score), thorough=True, threads=threads),
+    "haar": lambda score, _: HaarDetector(score or 0.0),
 }
-"""What makes each detector from the lowest score that is asked for; None: the detector's own."""
+"""What makes each detector from the lowest score that is asked for, None being the detector's own, and the number of
+threads."""
 
 
-def open_detector(detector: Detector | str | Path | None = None, min_score: float | None = None) -> Detector:
+def open_detector(
+    detector: Detector | str | Path | None = None, min_score: float | None = None, threads: int | None = None
+) -> Detector:
     """Give the detector that a user names.
 
     Args:
         detector: one of the names in `DETECTORS`; the path of a YuNet file; `package.module:Class`, a class of your
-            own that is made without arguments; or a detector, which is given back as it is. None: `yunet`.
+            own, which is searched in the current folder too and made without arguments; or a detector, which is given
+            back as it is. None: `yunet`.
         min_score: faces with a lower score, 0 to 1, are left out; None: the detector's own limit. Without effect on
             classes and detectors of your own.
+        threads: how many CPU threads YuNet may use; None: all.
 
     Raises:
         InputError: there is no such detector, or it cannot be used.
@@ -46,7 +52,7 @@ def open_detector(detector: Detector | str | Path | None = None, min_score: floa
     if detector is None:
         detector = DEFAULT_DETECTOR
     if isinstance(detector, str) and detector in DETECTORS:
-        return DETECTORS[detector](min_score)
+        return DETECTORS[detector](min_score, threads)
     if isinstance(detector, str) and ":" in detector and not Path(detector).exists():
         return _made_by_class(detector)
     if isinstance(detector, str | Path):
@@ -55,12 +61,15 @@ def open_detector(detector: Detector | str | Path | None = None, min_score: floa
                 f"unknown detector {str(detector)!r}; known are {', '.join(DETECTORS)}, a YuNet file (*.onnx), or a "
                 "class of your own as package.module:Class"
             )
-        return FaceDetector(detector, _or_default(min_score))
+        return FaceDetector(detector, _or_default(min_score), threads=threads)
     return _checked(detector, f"the detector {detector!r}")
 
 
 def _made_by_class(name: str) -> Detector:
     module_name, _, class_name = name.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:

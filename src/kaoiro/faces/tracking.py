@@ -47,6 +47,12 @@ _RETURN_LIMIT: Final = 0.28
 _HELD_HITS: Final = 6
 _HELD_LIMIT: Final = 0.6
 
+# A face that was seen this short a time ago is still the same one where the boxes overlap by so much, however little it
+# looks like itself: another face is just covering it.
+_NEAR_SECONDS: Final = 0.3
+_NEAR_OVERLAP: Final = 0.35
+_NEAR_LIKENESS: Final = 0.4
+
 # The box of a face that is partly covered is often that of its visible part.
 _CROSSED_TRUST: Final = 0.25
 
@@ -200,6 +206,8 @@ class FaceTracker:
                 track.seen = False
         hidden = [track for track in missed if not track.seen]
         _, found = self._pair(hidden, found, self._return_cost, _RETURN_LIMIT)
+        near = [track for track in missed if not track.detected and self._time - track.seen_at <= _NEAR_SECONDS]
+        _, found = self._pair(near, found, _near_cost, 1 - _NEAR_OVERLAP)
         lost, found = self._pair(new, found, _cost, _COST_LIMIT)
         for track in lost:
             track.seen = track.detected = False
@@ -301,6 +309,14 @@ def _cost(track: _Track, found: _Found) -> float:
     spread = 2 * math.log(deviation / (_PLACE_SLACK * size))
     unlike = _LOOK_WEIGHT * (1 - likeness(track.look, found.look))
     return distance**2 / 2 + min(growth**2, 9.0) / 2 + spread + unlike
+
+
+def _near_cost(track: _Track, found: _Found) -> float:
+    """How little of a face's place, 0 to 1, a detection takes."""
+    if likeness(track.look, found.look) < _NEAR_LIKENESS:
+        return math.inf
+    box = found.detection.box
+    return 1 - max(overlap(track.expected, box), overlap(track.face.box, box))
 
 
 def _alike(box: Box, other: Box) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kaoiro.errors import ImageError, InputError
-from kaoiro.files import check_target, atomic_path
+from kaoiro.files import atomic_path, check_target
 
 PIXEL_LIMIT: Final = 512_000_000
 """Pictures of more pixels than this are refused before they are decoded; as RGB this many take 1.5 GB."""

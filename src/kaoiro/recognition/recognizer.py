@@ -12,7 +12,7 @@ from kaoiro.errors import InputError
 from kaoiro.expressions import Expression
 from kaoiro.faces.alignment import Pose, pose
 from kaoiro.faces.crops import Box, cut_face
-from kaoiro.faces.detector import DEFAULT_MIN_SCORE, Detection, Detector, FaceDetector, open_detector
+from kaoiro.faces.detector import Detection, Detector, open_detector
 from kaoiro.media.images import Picture, as_rgb
 from kaoiro.parallel import ordered_map
 from kaoiro.recognition.classifier import BATCH, Classifier
@@ -82,11 +82,7 @@ class Recognizer:
         model_file = open_model(model, device=device, threads=threads, backend=backend)
         self.metadata: ModelMetadata = model_file.metadata
         self._classifier = Classifier(model_file, head, contempt=contempt, flip_averaging=flip_averaging, prior=prior)
-        if detector is None:
-            score = DEFAULT_MIN_SCORE if min_detection_score is None else min_detection_score
-            # More threads make the detector's small operators slower.
-            detector = FaceDetector(min_score=score, threads=1)
-        self._detector = open_detector(detector, min_detection_score)
+        self._detector = open_detector(detector, min_detection_score, threads)
         self._align = align
 
     @property

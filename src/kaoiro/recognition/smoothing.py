@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kaoiro.errors import InputError
 
-DEFAULT_SMOOTHING: Final = 0.15
+DEFAULT_SMOOTHING: Final = 0.1
 """Seconds; `ExpressionFilter` says what they mean."""
 
 # How long the first frame is taken to have lasted.
