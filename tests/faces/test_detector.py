@@ -28,6 +28,7 @@ def own_module(tmp_path, monkeypatch):
     source = "class Found:\n    def detect(self, image): return []\n"
     source += "class Lost: pass\nclass Needy:\n    def __init__(self, need): pass\nnumber = 3\n"
     (tmp_path / "own_detectors.py").write_text(source)
+    (tmp_path / "own_broken.py").write_text("def :")
     monkeypatch.chdir(tmp_path)
     yield "own_detectors"
     sys.modules.pop("own_detectors", None)
@@ -67,6 +68,8 @@ def test_a_class_of_ones_own_is_made(own_module):
     ("name", "message"),
     [
         ("yolo", r"unknown detector 'yolo'; known are yunet, yunet-thorough, haar, a YuNet file"),
+        (r"C:\faces\missing.onnx", r"cannot read the face detector's file .*missing\.onnx'"),
+        ("own_broken:Detector", r"cannot import the detector 'own_broken:Detector': .*syntax"),
         ("no_such_module:Found", r"cannot import the detector 'no_such_module:Found': No module named"),
         (":Found", r"cannot import the detector ':Found'"),
         ("own_detectors:Nobody", r"own_detectors has no 'Nobody' that can be called"),

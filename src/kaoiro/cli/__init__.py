@@ -1,5 +1,7 @@
 """The `kaoiro` command. Each file here is one command and holds no logic of its own."""
 
+import errno
+import os
 import sys
 
 
@@ -13,4 +15,11 @@ def main() -> None:
         app()
     except (InputError, MissingExtraError) as error:
         last_line(f"kaoiro: {error}")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # Python would try to write the rest once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        last_line(f"kaoiro: cannot write the output: {error.strerror}")
         sys.exit(2)

@@ -57,7 +57,7 @@ def video(
     annotate: Annotated[
         Path | None,
         typer.Option(
-            "--annotate", metavar="FILE", help="Write the video, expressions drawn, sound kept: .mp4 or .mkv."
+            "--annotate", metavar="FILE", help="Write the video, expressions drawn, sound kept: .mp4, .mov or .mkv."
         ),
     ] = None,
     plot: Annotated[
@@ -101,8 +101,8 @@ def video(
 ) -> None:
     """Read the expressions in a video or a camera's picture, person by person and over time.
 
-    Ctrl-C ends the reading, and the files hold what was read up to there; a second Ctrl-C throws them away. The exit
-    code is then 130. It is 1 where parts of the video are damaged, and 2 where nothing can be read.
+    Ctrl-C ends the reading, and the files hold what was read up to there; a second Ctrl-C throws away what is not
+    finished. The exit code is then 130. It is 1 where parts of the video are damaged, and 2 where nothing can be read.
     """
     from kaoiro.cli.data.progress import messages_console
     from kaoiro.cli.extras import extra_needed
@@ -162,8 +162,8 @@ def video(
                 raise typer.Exit(130)
             until = "its end" if end is None else clock(end)
             raise frames.cannot(f"no frame is shown between {clock(start or 0.0)} and {until}")
-    if plot is not None:
-        save_plot(plot, reader.tracks(), f"Expressions in {frames.name}", lang)
+        if plot is not None:  # while the other files can still be taken back
+            save_plot(plot, reader.tracks(), f"Expressions in {frames.name}", lang)
     print_tracks(reader.tracks(), sys.stdout, lang)
     losses = frames.losses + (copy.losses if copy else [])
     notes = copy.notes if copy else []

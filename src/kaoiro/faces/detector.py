@@ -53,7 +53,7 @@ def open_detector(
         detector = DEFAULT_DETECTOR
     if isinstance(detector, str) and detector in DETECTORS:
         return DETECTORS[detector](min_score, threads)
-    if isinstance(detector, str) and ":" in detector and not Path(detector).exists():
+    if isinstance(detector, str) and ":" in detector and not _is_file_name(detector):
         return _made_by_class(detector)
     if isinstance(detector, str | Path):
         if Path(detector).suffix != ".onnx" and not Path(detector).exists():
@@ -65,6 +65,10 @@ def open_detector(
     return _checked(detector, f"the detector {detector!r}")
 
 
+def _is_file_name(detector: str) -> bool:
+    return Path(detector).suffix == ".onnx" or Path(detector).exists()
+
+
 def _made_by_class(name: str) -> Detector:
     module_name, _, class_name = name.partition(":")
     folder = str(Path.cwd())
@@ -72,7 +76,7 @@ def _made_by_class(name: str) -> Detector:
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except (ImportError, SyntaxError, ValueError) as error:
         raise InputError(f"cannot import the detector {name!r}: {error}") from error
     make = getattr(module, class_name, None)
     if not callable(make):

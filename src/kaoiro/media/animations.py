@@ -30,11 +30,14 @@ class Animation:
         path: a WebP file.
 
     Raises:
-        OSError, SyntaxError: it cannot be read as a picture.
+        OSError, SyntaxError: it cannot be read as a picture, or is larger than Pillow's limit.
     """
 
     def __init__(self, path: Path) -> None:
-        self._picture = Image.open(path, formats=("WEBP",))
+        try:
+            self._picture = Image.open(path, formats=("WEBP",))
+        except Image.DecompressionBombError as error:
+            raise OSError(f"its pictures are too large: {error}") from error
         self.frames: int = getattr(self._picture, "n_frames", 1)
         self.width, self.height = self._picture.size
 

@@ -1,6 +1,7 @@
 """Drawing what was read onto a picture."""
 
 from collections.abc import Iterable
+from math import hypot
 from typing import Final, Protocol
 
 import numpy as np
@@ -128,13 +129,13 @@ def _label_place(
     labels: list[_Rectangle],
 ) -> _Rectangle:
     """The place near the face, within the picture, that covers the least of other labels, then of other
-    faces."""
+    faces; of such places the nearest."""
     width, height = size
     left, top, right, bottom = face
     places = [
         (x, y)
         for y in (top - height, bottom, top - 2 * height, bottom + height, top, bottom - height)
-        for x in (left, right - width, (left + right - width) / 2)
+        for x in (left + share * (right - width - left) for share in (0.0, 1.0, 0.5, 0.25, 0.75))
     ]
 
     def within_picture(x: float, y: float) -> _Rectangle:
@@ -147,9 +148,15 @@ def _label_place(
             4 * sum(_overlap(label, other) for other in labels)
             + 2 * sum(_overlap(label, other) for other in other_faces)
             + _overlap(label, face)
+            + 2 * height * _gap(label, face)
         )
 
     return min((within_picture(x, y) for x, y in places), key=cost)
+
+
+def _gap(a: _Rectangle, b: _Rectangle) -> float:
+    """How far two rectangles are apart; 0 where they touch."""
+    return hypot(max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0))
 
 
 def _overlap(a: _Rectangle, b: _Rectangle) -> float:

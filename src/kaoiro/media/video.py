@@ -229,7 +229,7 @@ class VideoSource:
 
     def _check_start(self) -> None:
         duration = self.info.duration
-        if duration is not None and self._start >= duration > 0:
+        if duration is not None and self._start > duration > 0:
             self.close()
             raise self.address.cannot(
                 f"the start ({clock(self._start)}) lies behind its end ({clock(duration)}); give an earlier one"

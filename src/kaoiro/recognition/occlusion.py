@@ -33,7 +33,7 @@ def occlusion_evidence(
         probability: gives the expression's probability for faces of this form.
         face: `uint8 (n, n)` grey or `(n, n, 3)` RGB; best in the size of the model's input, as the whole face is read
             once for each cover.
-        covers: how many, an even number. More make the evidence less noisy.
+        covers: how many; an odd number counts as the even one below it. More make the evidence less noisy.
 
     Returns:
         `float64 (n, n)`: by how much the log-odds of the expression are higher, in nats, when a pixel's surroundings

@@ -33,7 +33,8 @@ def read_video(
         detect_every, smoothing: as in `VideoReader`.
 
     Yields:
-        The frames in the order of showing. The video is open until the last one, or until the iterator is closed.
+        The frames in the order of showing. The video is opened at once, so that one that cannot be read is told here,
+        and closed after the last frame or with the iterator.
 
     Raises:
         InputError: the video cannot be opened or has no frame that can be read, or an option makes no sense.
