@@ -1,5 +1,6 @@
 """What is kept of a person's track, however long it becomes."""
 
+from array import array
 from typing import Final
 
 import numpy as np
@@ -30,18 +31,24 @@ class TrackRecord:
         self._expressions = expressions
         self._every = 1
         self._frames = 0
-        self._rows: list[NDArray[np.float64]] = []
+        self._width = 5 + len(expressions)
+        # One row after the other: a small array for each moment would take twice the memory.
+        self._rows = array("d")
 
     def add(self, time: float, box: Box, probabilities: NDArray[np.float64]) -> None:
         """Keep one more moment: its time in seconds, the box, and probabilities `(classes,)`."""
         if self._frames % self._every == 0:
-            if len(self._rows) == MOST_MOMENTS:
-                del self._rows[1::2]
+            if len(self._rows) == MOST_MOMENTS * self._width:
+                self._rows = array("d", self._moments()[::2].tobytes())
                 self._every *= 2
-            self._rows.append(np.array([time, *box, *probabilities]))
+            self._rows.extend([time, *box, *probabilities])
         self._frames += 1
 
     def track(self) -> Track:
         """The track so far."""
-        rows = np.array(self._rows).reshape(len(self._rows), 5 + len(self._expressions))
+        rows = self._moments()
         return Track(self._number, self._expressions, rows[:, 0], rows[:, 1:5], rows[:, 5:], self._frames)
+
+    def _moments(self) -> NDArray[np.float64]:
+        """`(n, 5 + classes)`, a copy: an array that looks into the record would keep it from growing."""
+        return np.array(self._rows).reshape(-1, self._width)
