@@ -307,7 +307,7 @@ def test_a_camera_that_is_not_there(camera):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": 2.0}, r"the start \(0:02.0\) lies behind its end \(0:02.0\)"),
+        ({"start": 2.5}, r"the start \(0:02.5\) lies behind its end \(0:02.0\)"),
         ({"start": -1}, "the start must be 0 seconds or later, not -1"),
         ({"start": 1.0, "end": 1.0}, r"the end \(0:01.0\) must be later than the start \(0:01.0\)"),
         ({"end": 0}, "must be later than the start"),
@@ -317,6 +317,12 @@ def test_a_camera_that_is_not_there(camera):
 def test_parts_that_make_no_sense(video, options, message):
     with pytest.raises(InputError, match=message):
         VideoSource(video, **options)
+
+
+def test_a_start_at_the_stated_end_opens(video):
+    """Where the last frame states no duration, the stated end is the time of that frame."""
+    with VideoSource(video, start=2.0) as frames:
+        assert list(frames) == []
 
 
 @contextmanager
