@@ -45,6 +45,7 @@ from peers.comparison import (
 )
 from peers.contestant import Contestant, ContestantError
 from peers.environments import ADAPTERS, SetUpError, command, problem, set_up
+from peers.machine import machine
 from peers.speed import BATCH, Speed, measure_in_turns, ratio
 
 _TRAINING_FACES: Final = 3589
@@ -179,7 +180,7 @@ def _compare(arguments: argparse.Namespace) -> None:
                 left_out[name] = reason
         ours = contestants[: len(models)]
 
-        report: dict[str, Any] = {"machine": _machine(), "split": arguments.split, "faces": len(part.faces)}
+        report: dict[str, Any] = {"machine": machine(), "split": arguments.split, "faces": len(part.faces)}
         report["versions"] = {contestant.name: contestant.versions for contestant in contestants}
         report["heads"] = {called[name]: head for name, head in heads.items()}
         report["flip_averaging"] = arguments.flip_averaging
@@ -239,16 +240,6 @@ def _part(corpus: Corpus, split: str, faces: int | None) -> Part:
         raise InputError(f"the split {split!r} of {corpus.path} has {len(part)} faces; at least {BATCH} are needed")
     votes = part.votes()
     return Part(part.decode_faces(48, 1)[:, 0], part.label_indices(), None if votes is None else majority(votes), part)
-
-
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores, {platform.system()} {platform.release()}"
 
 
 def _versions(contestant: Contestant) -> str:

@@ -1,5 +1,6 @@
 """What was read in faces: in one face, in a frame of a video, over the time of a person's track."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Tabular:
+class Tabular(ABC):
     """Something read that can become rows of a table."""
 
+    @abstractmethod
     def to_rows(self, language: str | None = None) -> Rows:
         """The rows, each a dictionary from column to a plain value.
 
         Args:
             language: with `en` or `ja`, a column `label` names the expression in that language.
         """
-        raise NotImplementedError
 
     def to_arrow(self, language: str | None = None) -> "pa.Table":
         """The rows as an Arrow table; see `to_rows`.
