@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from kaoiro.cli.parquet_rows import parquet_rows
 from kaoiro.expressions import Expression, Language
 from kaoiro.files import check_target, reported_writing
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from kaoiro.recognition.results import Face
 
 Write = Callable[["Reading"], None]
-
-_ROWS_IN_MEMORY: Final = 16_384
 
 
 def writer(
@@ -129,26 +128,8 @@ def _csv(out: TextIO, expressions: Sequence[Expression], language: Language | No
 
 @contextmanager
 def _parquet(path: Path, columns: list[str], language: Language) -> Iterator[Write]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    from kaoiro.recognition.tables import arrow_schema
-
-    schema = arrow_schema(columns)
-    waiting: list[dict[str, Any]] = []
-    with parquet.ParquetWriter(path, schema) as file:
-
-        def flush() -> None:
-            file.write_table(pa.Table.from_pylist(waiting, schema=schema))
-            waiting.clear()
-
-        def write(reading: "Reading") -> None:
-            waiting.extend(reading.to_rows(language))
-            if len(waiting) >= _ROWS_IN_MEMORY:
-                flush()
-
-        yield write
-        flush()
+    with parquet_rows(path, columns) as write:
+        yield lambda reading: write(reading.to_rows(language))
 
 
 @contextmanager

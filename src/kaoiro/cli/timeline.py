@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from kaoiro.cli.parquet_rows import parquet_rows
 from kaoiro.errors import InputError
 from kaoiro.expressions import Expression, Language
 from kaoiro.files import atomic_path, reported_writing
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from kaoiro.recognition.results import Frame
 
 Write = Callable[["Frame"], None]
-
-_ROWS_IN_MEMORY: Final = 16_384
 
 
 def check_timeline(path: Path) -> None:
@@ -75,26 +74,8 @@ def _csv(path: Path, columns: list[str], language: Language | None) -> Iterator[
 
 @contextmanager
 def _parquet(path: Path, columns: list[str], language: Language | None) -> Iterator[Write]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    from kaoiro.recognition.tables import arrow_schema
-
-    schema = arrow_schema(columns)
-    waiting: list[dict[str, Any]] = []
-    with parquet.ParquetWriter(path, schema) as file:
-
-        def flush() -> None:
-            file.write_table(pa.Table.from_pylist(waiting, schema=schema))
-            waiting.clear()
-
-        def write(frame: "Frame") -> None:
-            waiting.extend(frame.to_rows(language))
-            if len(waiting) >= _ROWS_IN_MEMORY:
-                flush()
-
-        yield write
-        flush()
+    with parquet_rows(path, columns) as write:
+        yield lambda frame: write(frame.to_rows(language))
 
 
 _WRITERS: Final[dict[str, Callable[[Path, list[str], Language | None], AbstractContextManager[Write]]]] = {
