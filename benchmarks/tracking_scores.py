@@ -103,20 +103,21 @@ def track_scores(
         scores.boxes += loose + len(counted & pairs.keys())
         for person, answer in pairs.items():
             number = given[answer][0]
-            if person in counted:
-                together[person, number] += 1
-            if person in number_of:
+            if person not in counted:  # the box may as well be meant for whoever covers the face
+                continue
+            together[person, number] += 1
+            if number_of.get(person, number) != number:
                 hidden = longest[person] / rate
-                if number_of[person] != number:
-                    scores.switches += hidden <= patience
-                    scores.late_switches += hidden > patience
+                scores.switches += hidden <= patience
+                scores.late_switches += hidden > patience
             number_of[person] = number
         scores.fragments += len(interrupted & pairs.keys())
         lost = (number_of.keys() & counted) - pairs.keys()
         interrupted = (interrupted & counted | lost) - pairs.keys()
         for one in known:
             run[one.person] = run[one.person] + 1 if one.visible < SEEN else 0
-            longest[one.person] = 0 if one.person in pairs else max(longest[one.person], run[one.person])
+            tracked = one.person in pairs and one.person in counted
+            longest[one.person] = 0 if tracked else max(longest[one.person], run[one.person])
     scores.identified = _identified(together)
     numbers = Counter(number for (_, number), frames in together.items() if frames >= 5)
     scores.mixed = sum(people > 1 for people in numbers.values())

@@ -65,6 +65,12 @@ def test_boxes_on_half_hidden_faces_neither_count_for_nor_against():
     assert (scores.faces, scores.false, scores.boxes, scores.missed) == (0, 0, 0, 0)
 
 
+def test_a_number_on_a_half_hidden_face_is_no_switch():
+    truths = [(_truth(1, LEFT),)] * 3 + [(_truth(1, LEFT, 0.3),)] * 3 + [(_truth(1, LEFT),)] * 3
+    answers = [[(1, LEFT)]] * 3 + [[(2, LEFT)]] * 3 + [[(1, LEFT)]] * 3
+    assert _scores(truths, answers).switches == 0
+
+
 def test_scores_of_videos_add_up():
     total = _scores([_both()] * 10, [[(7, LEFT), (8, RIGHT)]] * 10)
     total += _scores([_both()] * 10, [[(7, LEFT)]] * 10)

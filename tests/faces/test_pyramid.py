@@ -98,6 +98,12 @@ def test_of_an_enlarged_picture_only_tiles_with_doubtful_findings_are_searched()
     assert len(whole.looks) >= len(look.looks) + 12
 
 
+def test_what_has_fewer_than_eight_pixels_is_no_face():
+    look = Squares(smallest=40)
+    assert len(search(scene(20, 20, [(5, 6, 7)]), look, 0.6)) == 0  # seen with 112 pixels
+    assert len(search(scene(20, 20, [(5, 6, 8)]), look, 0.6)) == 1
+
+
 def test_a_large_picture_whose_small_faces_are_sure_is_not_enlarged():
     look = Squares(smallest=10)
     squares = [(200, 300, 24), (1500, 900, 28), (2500, 1800, 90)]

@@ -108,6 +108,33 @@ def test_a_face_whose_clothes_are_just_being_covered_keeps_its_number():
     assert all(frame == {1: 1} for frame in seen)
 
 
+def test_a_number_that_slid_to_the_person_behind_goes_back_to_its_own():
+    """The one in front moves on, unseen by the detector, which sees the one behind all the more clearly."""
+    tracker = FaceTracker()
+    frames = [((200, BLUE, True), (300, RED, True))] * 15 + [((200, BLUE, True),)] * 8
+    frames += [((200, RED, True), (200 + 4 * step, BLUE, False)) for step in range(14)]
+    frames += [((200, RED, True), (256 + 4 * step, BLUE, True)) for step in range(12)]
+    for index, people in enumerate(frames):
+        image = _background()
+        for x, clothes, _ in people:
+            _draw(image, x, 120, clothes, 1)
+        faces = tracker.update(image, index / RATE, [_detection(x, 120) for x, _, found in people if found])
+        assert {face.track for face in faces} <= {1, 2}
+    places = {face.track: round((face.detection.box[0] + face.detection.box[2]) / 2) for face in faces}
+    assert places == {1: 300, 2: 200}
+
+
+def test_a_person_who_looks_like_a_hidden_one_stays_in_sight():
+    frames = [[(120, 120, BLUE, 1), (240, 120, BLUE, 1)]] * 15 + [[(120 + 4 * t, 120, BLUE, 1)] for t in range(30)]
+    tracker = FaceTracker()
+    for index, people in enumerate(frames):
+        image = _background()
+        for person in people:
+            _draw(image, *person)
+        faces = tracker.update(image, index / RATE, [_detection(x, y) for x, y, _, _ in people])
+        assert len(faces) == len(people)
+
+
 def test_between_detections_a_face_is_followed_by_its_pixels():
     frames = [[(150 + 3 * t, 120 + t, BLUE, 1)] for t in range(12)]
     tracker = FaceTracker()

@@ -10,7 +10,7 @@ import tiny_model
 from kaoiro.corpus.synthetic import synthetic_faces
 from kaoiro.errors import InputError, MissingExtraError, ModelFileError
 from kaoiro.recognition import model_file
-from kaoiro.recognition.metadata import METADATA_KEY
+from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY
 from kaoiro.recognition.model_file import open_model, shipped_models
 from tiny_model import write_tiny_model
 
@@ -74,12 +74,25 @@ def test_a_graph_that_does_not_fit_its_metadata_is_told(tiny_model_path, tmp_pat
 
 
 def test_devices(tiny_model_path, monkeypatch):
-    assert open_model(tiny_model_path, device="cpu").session.get_providers() == ["CPUExecutionProvider"]
+    assert open_model(tiny_model_path, device="cpu", threads=1).session.get_providers() == ["CPUExecutionProvider"]
     with pytest.raises(InputError, match="unknown device 'tpu'; choose one of auto, cpu, cuda"):
         open_model(tiny_model_path, device="tpu")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(InputError, match="device 'cuda' needs an ONNX Runtime with CUDA"):
         open_model(tiny_model_path, device="cuda")
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 64])
+def test_a_small_network_gives_the_same_answers_on_all_threads_as_on_one(tiny_model_path, count):
+    model = open_model(tiny_model_path)
+    names = list(model.metadata.heads)
+    shape = (count, model.metadata.channels, model.metadata.size, model.metadata.size)
+    faces = np.random.default_rng(count).integers(0, 256, shape, dtype=np.uint8)
+    found = model.session.run(names, {INPUT_NAME: faces})
+    expected = open_model(tiny_model_path, threads=1).session.run(names, {INPUT_NAME: faces})
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape[0] == count
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_threads(tiny_model_path):

@@ -43,6 +43,9 @@ _WELL_SEEN_BONUS: Final = 0.1
 _BEYOND_DOUBT: Final = 0.8
 _SUPPORT: Final = 0.4
 
+# Fewer pixels show nothing of an expression; what is found there, in pictures enlarged many times, is mostly chance.
+_LEAST_FACE: Final = 8
+
 # A finding closer than this to the inner edge of a tile is cut; the neighbouring tile shows it whole.
 _CUT: Final = 4
 
@@ -72,7 +75,8 @@ def search(image: NDArray[np.uint8], look: Look, min_score: float, *, thorough: 
         thorough: whether the finer looks are all made, in every tile, whatever the ones before show.
 
     Returns:
-        `float64 (n, 15)`, the largest face first. Of findings that lie on each other, one is left.
+        `float64 (n, 15)`, the largest face first. Of findings that lie on each other, one is left; of those
+        whose longer side has less than 8 pixels, none.
     """
     long_side = max(image.shape[:2])
     first = min(long_side, FIRST_SIDE if long_side <= FIRST_SIDE * _REDUCTION else TILE)
@@ -106,7 +110,7 @@ def search(image: NDArray[np.uint8], look: Look, min_score: float, *, thorough: 
         latest = _look_at_scale(image, side, look, places=places)
         found = best_of_each_face(np.vstack([found[~_refuted(found, latest)], latest]), min_score)
 
-    return largest_first(found[_sure(found, min_score)])
+    return largest_first(found[_sure(found, min_score) & (found[:, 2:4].max(axis=1, initial=0) >= _LEAST_FACE)])
 
 
 def _next_side(side: int, long_side: int, finest: int) -> int:

@@ -41,10 +41,10 @@ _FARTHEST: Final = 4.0
 _RETURN_REACH: Final = 1.0
 _RETURN_SPEED: Final = 4.0
 _RETURN_GROWTH: Final = 6.0
-_RETURN_LIMIT: Final = 0.28
+_RETURN_LIMIT: Final = 0.33
 
 # Near a hidden face that may be coming back, half covered as yet, a new face must be found this many times.
-_HELD_HITS: Final = 6
+_HELD_HITS: Final = 10
 _HELD_LIMIT: Final = 0.6
 
 # A face that was seen this short a time ago is still the same one where the boxes overlap by so much, however little it
@@ -55,6 +55,15 @@ _NEAR_LIKENESS: Final = 0.4
 
 # The box of a face that is partly covered is often that of its visible part.
 _CROSSED_TRUST: Final = 0.25
+
+# A detection that does not look quite like the person who is expected there may be a hidden one coming back, who is
+# expected within this many standard deviations. It is shown as nobody's while it is hardly more like the first one;
+# when the evidence for the hidden one adds up to so much, at most so much from one frame, that one takes it over.
+_ITSELF: Final = 0.88
+_RIVAL_REACH: Final = 2.5
+_DOUBT: Final = -0.8
+_TAKING_OVER: Final = 3.0
+_MOST_EVIDENCE: Final = 1.0
 
 _CROSSING_OVERLAP: Final = 0.05
 _LOOK_SHARE: Final = 0.15
@@ -95,6 +104,10 @@ class _Track:
     seen: bool = True
     """In the frame of the last update."""
     detected: bool = True
+    doubtful: bool = False
+    """Whether the last detection may be somebody else's."""
+    contest: float = 0.0
+    """How much speaks for somebody else having taken its place: a logarithm of a likelihood ratio, at least 0."""
 
     @property
     def expected(self) -> Box:
@@ -199,7 +212,7 @@ class FaceTracker:
         believed = [track for track in self._tracks if track.number is not None]
         new = [track for track in self._tracks if track.number is None]
         # Faces that are not yet believed get what is left by the others, even where it is nearer to them.
-        missed, found = self._pair(believed, found, _cost, _COST_LIMIT)
+        missed, found = self._pair(believed, found, _cost, _COST_LIMIT, contested=True)
         self._follow(missed, before, image)
         for track in missed:
             if _covered(track.face.box, [other.face.box for other in believed if other.detected]):
@@ -215,32 +228,81 @@ class FaceTracker:
             self._begin(one)
 
     def _pair(
-        self, tracks: list[_Track], found: list[_Found], cost: Callable[[_Track, _Found], float], limit: float
+        self,
+        tracks: list[_Track],
+        found: list[_Found],
+        cost: Callable[[_Track, _Found], float],
+        limit: float,
+        *,
+        contested: bool = False,
     ) -> tuple[list[_Track], list[_Found]]:
-        """Give detections to tracks, and return the tracks and the detections that are left."""
+        """Give detections to tracks, and return the tracks and the detections that are left.
+
+        Where it is contested, a hidden person may take a detection from the one to whom it was given.
+        """
         costs = np.array([[cost(track, one) for one in found] for track in tracks]).reshape(len(tracks), len(found))
-        pairs = cheapest_pairs(costs, limit)
-        others = {id(track): [other.expected for other in self._tracks if other is not track] for track in tracks}
-        for row, column in pairs:
-            self._detected(tracks[row], found[column], others[id(tracks[row])])
-        rows, columns = {row for row, _ in pairs}, {column for _, column in pairs}
+        pairs = dict(cheapest_pairs(costs, limit))
+        if contested:
+            for row, column in list(pairs.items()):
+                rival = self._rival(row, column, tracks, found, pairs)
+                if rival is not None:
+                    del pairs[row]
+                    pairs[rival] = column
+                    tracks[row].seen = tracks[row].detected = False
+        for row, column in pairs.items():
+            self._detected(tracks[row], found[column])
         return (
-            [track for row, track in enumerate(tracks) if row not in rows],
-            [one for column, one in enumerate(found) if column not in columns],
+            [track for row, track in enumerate(tracks) if row not in pairs],
+            [one for column, one in enumerate(found) if column not in pairs.values()],
         )
+
+    def _rival(
+        self, row: int, column: int, tracks: list[_Track], found: list[_Found], pairs: dict[int, int]
+    ) -> int | None:
+        """Which hidden person it must be in place of the one to whom a detection was given; None: it is that one."""
+        track, one = tracks[row], found[column]
+        own = likeness(track.look, one.look)
+        costs = {
+            other: self._return_cost(hidden, one)
+            for other, hidden in enumerate(tracks)
+            if other not in pairs and not hidden.seen and _surprise(hidden, one) < _RIVAL_REACH
+        }
+        rival = min(costs, key=costs.__getitem__, default=None)
+        if rival is None or costs[rival] == math.inf or own >= _ITSELF:
+            track.doubtful, track.contest = False, 0.0
+            return None
+        evidence = _LOOK_WEIGHT * (1 - costs[rival] - own)
+        track.doubtful = evidence > _DOUBT
+        track.contest = max(0.0, track.contest + min(evidence, _MOST_EVIDENCE))
+        if track.contest < _TAKING_OVER or costs[rival] > _RETURN_LIMIT or self._crossed(one, track, tracks[rival]):
+            return None
+        track.doubtful, track.contest = False, 0.0
+        return rival
+
+    def _crossed(self, found: _Found, *own: _Track) -> bool:
+        """Whether a detection lies on the place of others than its own."""
+        others = [other.expected for other in self._tracks if not any(other is one for one in own)]
+        return any(overlap(found.detection.box, box) > _CROSSING_OVERLAP for box in others)
+
+    def _may_show_hidden(self, found: _Found, track: _Track) -> bool:
+        """Whether somebody hidden may be about a detection for a track: what is seen there may be partly theirs."""
+        hidden = (other for other in self._tracks if other is not track and not other.seen and other.number is not None)
+        return any(self._return_cost(other, found) < math.inf for other in hidden)
 
     def _return_cost(self, track: _Track, found: _Found) -> float:
         """How unlike a hidden face a detection is, 0 to 1, where the face can have come so far."""
-        distance = math.hypot(*_shift(track.face.box, found.detection.box)) / track.motion.size
+        places = track.face.box, track.expected
+        distance = min(math.hypot(*_shift(place, found.detection.box)) for place in places) / track.motion.size
         reach = _RETURN_REACH + _RETURN_SPEED * (self._time - track.seen_at)
         ratio = _area(found.detection.box) / max(_area(track.face.box), 1.0)
-        if distance > reach or not 1 / _RETURN_GROWTH < ratio < _RETURN_GROWTH:
+        growth = _RETURN_GROWTH ** min(1.0, 0.5 + self._time - track.seen_at)
+        if distance > reach or not 1 / growth < ratio < growth:
             return math.inf
         return 1 - likeness(track.look, found.look)
 
-    def _detected(self, track: _Track, found: _Found, others: list[Box]) -> None:
-        crossed = any(overlap(found.detection.box, box) > _CROSSING_OVERLAP for box in others)
-        if not crossed:
+    def _detected(self, track: _Track, found: _Found) -> None:
+        crossed = self._crossed(found, track)
+        if not crossed and not track.doubtful and not self._may_show_hidden(found, track):
             track.look = blended(track.look, found.look, _LOOK_SHARE)
         track.motion.see(found.detection.box, _CROSSED_TRUST if crossed else 1.0)
         track.face = found.detection
@@ -278,13 +340,14 @@ class FaceTracker:
         ]
         boxes = [track.expected for track in self._tracks if track.number is not None]
         crossing = any(overlap(a, b) > _CROSSING_OVERLAP for i, a in enumerate(boxes) for b in boxes[:i])
-        self._unsure = self._unsure or crossing or any(track.number is None for track in self._tracks)
+        unclear = any(track.number is None or track.doubtful for track in self._tracks)
+        self._unsure = self._unsure or crossing or unclear
 
     def _seen_faces(self) -> list[TrackedFace]:
         faces = [
             TrackedFace(track.number, track.face, track.detected)
             for track in self._tracks
-            if track.number is not None and track.seen
+            if track.number is not None and track.seen and not track.doubtful
         ]
         return sorted(faces, key=lambda one: -_area(one.detection.box))
 
@@ -300,15 +363,22 @@ def overlap(box: Box, other: Box) -> float:
 
 def _cost(track: _Track, found: _Found) -> float:
     """How little a detection is where a track is expected: a negative log likelihood, up to a constant."""
-    expected, size = track.expected, track.motion.size
-    deviation = math.hypot(track.motion.uncertainty, _PLACE_SLACK * size)
-    distance = math.hypot(*_shift(expected, found.detection.box)) / deviation
+    distance = _surprise(track, found)
     if distance > _FARTHEST:
         return math.inf
-    growth = math.log(max(_area(found.detection.box), 1.0) / max(_area(expected), 1.0)) / 2 / _SIZE_SLACK
-    spread = 2 * math.log(deviation / (_PLACE_SLACK * size))
+    growth = math.log(max(_area(found.detection.box), 1.0) / max(_area(track.expected), 1.0)) / 2 / _SIZE_SLACK
+    spread = 2 * math.log(_deviation(track) / (_PLACE_SLACK * track.motion.size))
     unlike = _LOOK_WEIGHT * (1 - likeness(track.look, found.look))
     return distance**2 / 2 + min(growth**2, 9.0) / 2 + spread + unlike
+
+
+def _surprise(track: _Track, found: _Found) -> float:
+    """How far a detection is from where a track is expected, in standard deviations."""
+    return math.hypot(*_shift(track.expected, found.detection.box)) / _deviation(track)
+
+
+def _deviation(track: _Track) -> float:
+    return math.hypot(track.motion.uncertainty, _PLACE_SLACK * track.motion.size)
 
 
 def _near_cost(track: _Track, found: _Found) -> float:

@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 from kaoiro.errors import InputError, MissingExtraError, ModelFileError
 from kaoiro.files import kind_of
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, ModelMetadata
+from kaoiro.recognition.small_network_session import LARGEST_FILE, SmallNetworkSession
 
 DEFAULT_MODEL: Final = "kaoiro-s"
 
@@ -67,7 +68,8 @@ def open_model(
         model: the name of a shipped model, or a file's path.
         device: where the model runs: `auto` takes a CUDA GPU where this installation of ONNX Runtime can use
             one. OpenVINO runs on the CPU only.
-        threads: how many CPU threads one call may use; None leaves it to the backend (all cores).
+        threads: how many CPU threads one call may use; None leaves it to the backend (all cores), except that ONNX
+            Runtime reads a few faces with a small network on one.
         backend: what runs the model. `openvino` needs the extra of that name; the answers are the same.
 
     Raises:
@@ -103,6 +105,10 @@ def open_model(
         raise InputError("device 'cuda': ONNX Runtime found no CUDA GPU that works; use 'auto' or 'cpu'")
     metadata = _checked_metadata(session, model)
     if backend == "onnxruntime":
+        if threads is None and session.get_providers() == [_CPU] and len(content) <= LARGEST_FILE:
+            options.intra_op_num_threads = 1
+            alone = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+            return ModelFile(metadata, SmallNetworkSession(alone, session))
         return ModelFile(metadata, session)
     return ModelFile(metadata, _openvino_session(content, threads, called=str(model)))
 
