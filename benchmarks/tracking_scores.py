@@ -9,13 +9,15 @@ import numpy as np
 
 from kaoiro.faces.assignment import cheapest_pairs
 from kaoiro.faces.crops import Box
-from kaoiro.faces.tracking import DEFAULT_PATIENCE, overlap
+from kaoiro.faces.tracking import overlap
 from made_video import Truth
 
 LEAST_OVERLAP: Final = 0.5
 SEEN: Final = 0.5
 """A face of which at least this share is visible must be found; one of less may be, and does not count."""
 SMALLEST: Final = 20.0
+HIDDEN_SECONDS: Final = 2.0
+"""A face hidden for no longer than this must keep its number."""
 
 Answer = tuple[int, Box]
 """A track's number, and where it says that its face is."""
@@ -69,7 +71,7 @@ def track_scores(
     truths: Sequence[Iterable[Truth]],
     answers: Sequence[Sequence[Answer]],
     rate: float,
-    patience: float = DEFAULT_PATIENCE,
+    patience: float = HIDDEN_SECONDS,
 ) -> tuple[TrackingScores, list[dict[int, int]]]:
     """Compare tracks with the truth of one video.
 

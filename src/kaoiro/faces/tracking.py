@@ -17,7 +17,7 @@ from kaoiro.faces.following import follow
 from kaoiro.faces.motion import BoxMotion
 from kaoiro.faces.scene_cuts import SceneCuts
 
-DEFAULT_PATIENCE: Final = 2.0
+DEFAULT_PATIENCE: Final = 4.0
 
 # A face as sure as this is believed at once; another one when it was found this many times in a row.
 _SURE_SCORE: Final = 0.8
@@ -249,6 +249,8 @@ class FaceTracker:
                     del pairs[row]
                     pairs[rival] = column
                     tracks[row].seen = tracks[row].detected = False
+                    # What moved there was the other one all along.
+                    tracks[row].motion, tracks[rival].motion = tracks[rival].motion, tracks[row].motion
         for row, column in pairs.items():
             self._detected(tracks[row], found[column])
         return (
