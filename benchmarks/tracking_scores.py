@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from kaoiro.faces.assignment import cheapest_pairs
+from kaoiro.faces.boxes import overlap
 from kaoiro.faces.crops import Box
-from kaoiro.faces.tracking import overlap
 from made_video import Truth
 
 LEAST_OVERLAP: Final = 0.5

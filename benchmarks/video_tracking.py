@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from kaoiro.corpus.store import open_corpus
 from kaoiro.faces.assignment import cheapest_pairs
+from kaoiro.faces.boxes import overlap
 from kaoiro.faces.crops import Box
 from kaoiro.faces.detection import Detection
 from kaoiro.faces.detector import FaceDetector
-from kaoiro.faces.tracking import FaceTracker, overlap
+from kaoiro.faces.tracking import FaceTracker
 from kaoiro.recognition.recognizer import Recognizer
 from kaoiro.recognition.results import Face
 from kaoiro.recognition.smoothing import ExpressionFilter

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaoiro.errors import InputError
+from kaoiro.faces.boxes import overlap
 from kaoiro.faces.detection import Detection
-from kaoiro.faces.tracking import FaceTracker, overlap
+from kaoiro.faces.tracking import FaceTracker
 
 RATE = 25.0
 BLUE, RED = (30, 60, 190), (190, 40, 30)
@@ -237,11 +238,3 @@ def test_numbers_are_never_given_twice_nor_out_of_order(steps):
 def test_a_patience_that_is_none_is_refused():
     with pytest.raises(InputError, match="-1"):
         FaceTracker(patience=-1)
-
-
-@pytest.mark.parametrize(
-    ("other", "share"), [((0, 0, 10, 10), 1.0), ((5, 0, 15, 10), 1 / 3), ((10, 0, 20, 10), 0.0), ((2, 2, 4, 4), 0.04)]
-)
-def test_overlap_is_the_shared_area_over_the_covered_one(other, share):
-    assert overlap((0, 0, 10, 10), other) == pytest.approx(share)
-    assert overlap(other, (0, 0, 10, 10)) == pytest.approx(share)

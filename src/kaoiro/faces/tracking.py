@@ -3,16 +3,30 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kaoiro.errors import InputError
-from kaoiro.faces.appearance import Look, blended, likeness, look_of
+from kaoiro.faces.appearance import blended, likeness, look_of
 from kaoiro.faces.assignment import cheapest_pairs
+from kaoiro.faces.boxes import area, overlap, shift
 from kaoiro.faces.crops import Box
 from kaoiro.faces.detection import Detection
+from kaoiro.faces.face_track import (
+    COST_LIMIT,
+    LOOK_WEIGHT,
+    NEAR_LIMIT,
+    RETURN_LIMIT,
+    FaceTrack,
+    Found,
+    cost,
+    near_cost,
+    return_cost,
+    surprise,
+)
 from kaoiro.faces.following import follow
 from kaoiro.faces.motion import BoxMotion
 from kaoiro.faces.scene_cuts import SceneCuts
@@ -28,30 +42,13 @@ _HITS: Final = 3
 _FOLLOWED_SECONDS: Final = 0.5
 _FOLLOWED_GROWTH: Final = 1.8
 
-# What a detection's distance from where a track is expected costs is a negative logarithm of a likelihood; a likeness
-# of looks that is lower by 0.1 weighs like 2. A detection that costs more than the limit is another face.
-_PLACE_SLACK: Final = 0.12
-_SIZE_SLACK: Final = 0.15
-_LOOK_WEIGHT: Final = 20.0
-_COST_LIMIT: Final = 9.0
-_FARTHEST: Final = 4.0
-
-# A hidden face may come back where it was not expected: within this many sizes of where it was last seen, and so many
-# more a second, if it looks like it.
-_RETURN_REACH: Final = 1.0
-_RETURN_SPEED: Final = 4.0
-_RETURN_GROWTH: Final = 6.0
-_RETURN_LIMIT: Final = 0.33
-
 # Near a hidden face that may be coming back, half covered as yet, a new face must be found this many times.
 _HELD_HITS: Final = 10
 _HELD_LIMIT: Final = 0.6
 
-# A face that was seen this short a time ago is still the same one where the boxes overlap by so much, however little it
+# A face that was seen this short a time ago is still the same one where the boxes overlap enough, however little it
 # looks like itself: another face is just covering it.
 _NEAR_SECONDS: Final = 0.3
-_NEAR_OVERLAP: Final = 0.35
-_NEAR_LIKENESS: Final = 0.4
 
 # The box of a face that is partly covered is often that of its visible part.
 _CROSSED_TRUST: Final = 0.25
@@ -81,39 +78,6 @@ class TrackedFace:
     """Whether the detector found it in this frame; otherwise it was followed from an earlier one."""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A detection and what is seen there."""
-
-    detection: Detection
-    look: Look
-
-
-@dataclass
-class _Track:
-    """One face through time."""
-
-    motion: BoxMotion
-    face: Detection
-    look: Look
-    detected_box: Box
-    detected_at: float
-    seen_at: float
-    hits: int = 1
-    number: int | None = None
-    seen: bool = True
-    """In the frame of the last update."""
-    detected: bool = True
-    doubtful: bool = False
-    """Whether the last detection may be somebody else's."""
-    contest: float = 0.0
-    """How much speaks for somebody else having taken its place: a logarithm of a likelihood ratio, at least 0."""
-
-    @property
-    def expected(self) -> Box:
-        return self.motion.box
-
-
 class FaceTracker:
     """Follows faces through the frames of one video. A tracker serves one video, and one thread.
 
@@ -134,7 +98,7 @@ class FaceTracker:
         if not patience >= 0:
             raise InputError(f"the patience with hidden faces must be at least 0 seconds, not {patience}")
         self._patience = patience
-        self._tracks: list[_Track] = []
+        self._tracks: list[FaceTrack] = []
         self._cuts = SceneCuts()
         self._time = 0.0
         self._image: NDArray[np.uint8] | None = None
@@ -191,13 +155,13 @@ class FaceTracker:
         self._forget()
         return self._seen_faces()
 
-    def _follow(self, tracks: Sequence[_Track], before: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
+    def _follow(self, tracks: Sequence[FaceTrack], before: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
         """Look for faces where the flow of pixels took them."""
         for track in tracks:
             track.detected = False
             if not track.seen:
                 continue
-            face = follow(before, image, track.face, _shift(track.face.box, track.expected))
+            face = follow(before, image, track.face, shift(track.face.box, track.expected))
             lasting = self._time - track.detected_at <= _FOLLOWED_SECONDS
             track.seen = face is not None and lasting and _alike(face.box, track.detected_box)
             if face is not None and track.seen:
@@ -208,20 +172,20 @@ class FaceTracker:
 
     def _match(self, before: NDArray[np.uint8], image: NDArray[np.uint8], detections: Sequence[Detection]) -> None:
         """Find out which known face each detection is, if any."""
-        found = [_Found(one, look_of(image, one.box)) for one in detections]
+        found = [Found(one, look_of(image, one.box)) for one in detections]
         believed = [track for track in self._tracks if track.number is not None]
         new = [track for track in self._tracks if track.number is None]
         # Faces that are not yet believed get what is left by the others, even where it is nearer to them.
-        missed, found = self._pair(believed, found, _cost, _COST_LIMIT, contested=True)
+        missed, found = self._pair(believed, found, cost, COST_LIMIT, contested=True)
         self._follow(missed, before, image)
         for track in missed:
             if _covered(track.face.box, [other.face.box for other in believed if other.detected]):
                 track.seen = False
         hidden = [track for track in missed if not track.seen]
-        _, found = self._pair(hidden, found, self._return_cost, _RETURN_LIMIT)
+        _, found = self._pair(hidden, found, partial(return_cost, now=self._time), RETURN_LIMIT)
         near = [track for track in missed if not track.detected and self._time - track.seen_at <= _NEAR_SECONDS]
-        _, found = self._pair(near, found, _near_cost, 1 - _NEAR_OVERLAP)
-        lost, found = self._pair(new, found, _cost, _COST_LIMIT)
+        _, found = self._pair(near, found, near_cost, NEAR_LIMIT)
+        lost, found = self._pair(new, found, cost, COST_LIMIT)
         for track in lost:
             track.seen = track.detected = False
         for one in found:
@@ -229,19 +193,21 @@ class FaceTracker:
 
     def _pair(
         self,
-        tracks: list[_Track],
-        found: list[_Found],
-        cost: Callable[[_Track, _Found], float],
+        tracks: list[FaceTrack],
+        found: list[Found],
+        cost_of: Callable[[FaceTrack, Found], float],
         limit: float,
         *,
         contested: bool = False,
-    ) -> tuple[list[_Track], list[_Found]]:
+    ) -> tuple[list[FaceTrack], list[Found]]:
         """Give detections to tracks, and return the tracks and the detections that are left.
 
         Where it is contested, a hidden person may take a detection from the one to whom it was given.
         """
-        costs = np.array([[cost(track, one) for one in found] for track in tracks]).reshape(len(tracks), len(found))
+        costs = np.array([[cost_of(track, one) for one in found] for track in tracks]).reshape(len(tracks), len(found))
         pairs = dict(cheapest_pairs(costs, limit))
+        for row in pairs:
+            tracks[row].doubtful = False
         if contested:
             for row, column in list(pairs.items()):
                 rival = self._rival(row, column, tracks, found, pairs)
@@ -259,50 +225,39 @@ class FaceTracker:
         )
 
     def _rival(
-        self, row: int, column: int, tracks: list[_Track], found: list[_Found], pairs: dict[int, int]
+        self, row: int, column: int, tracks: list[FaceTrack], found: list[Found], pairs: dict[int, int]
     ) -> int | None:
         """Which hidden person it must be in place of the one to whom a detection was given; None: it is that one."""
         track, one = tracks[row], found[column]
         own = likeness(track.look, one.look)
         costs = {
-            other: self._return_cost(hidden, one)
+            other: return_cost(hidden, one, self._time)
             for other, hidden in enumerate(tracks)
-            if other not in pairs and not hidden.seen and _surprise(hidden, one) < _RIVAL_REACH
+            if other not in pairs and not hidden.seen and surprise(hidden, one) < _RIVAL_REACH
         }
         rival = min(costs, key=costs.__getitem__, default=None)
         if rival is None or costs[rival] == math.inf or own >= _ITSELF:
-            track.doubtful, track.contest = False, 0.0
+            track.contest = 0.0
             return None
-        evidence = _LOOK_WEIGHT * (1 - costs[rival] - own)
+        evidence = LOOK_WEIGHT * (1 - costs[rival] - own)
         track.doubtful = evidence > _DOUBT
         track.contest = max(0.0, track.contest + min(evidence, _MOST_EVIDENCE))
-        if track.contest < _TAKING_OVER or costs[rival] > _RETURN_LIMIT or self._crossed(one, track, tracks[rival]):
+        if track.contest < _TAKING_OVER or costs[rival] > RETURN_LIMIT or self._crossed(one, track, tracks[rival]):
             return None
         track.doubtful, track.contest = False, 0.0
         return rival
 
-    def _crossed(self, found: _Found, *own: _Track) -> bool:
+    def _crossed(self, found: Found, *own: FaceTrack) -> bool:
         """Whether a detection lies on the place of others than its own."""
         others = [other.expected for other in self._tracks if not any(other is one for one in own)]
         return any(overlap(found.detection.box, box) > _CROSSING_OVERLAP for box in others)
 
-    def _may_show_hidden(self, found: _Found, track: _Track) -> bool:
+    def _may_show_hidden(self, found: Found, track: FaceTrack) -> bool:
         """Whether somebody hidden may be about a detection for a track: what is seen there may be partly theirs."""
         hidden = (other for other in self._tracks if other is not track and not other.seen and other.number is not None)
-        return any(self._return_cost(other, found) < math.inf for other in hidden)
+        return any(return_cost(other, found, self._time) < math.inf for other in hidden)
 
-    def _return_cost(self, track: _Track, found: _Found) -> float:
-        """How unlike a hidden face a detection is, 0 to 1, where the face can have come so far."""
-        places = track.face.box, track.expected
-        distance = min(math.hypot(*_shift(place, found.detection.box)) for place in places) / track.motion.size
-        reach = _RETURN_REACH + _RETURN_SPEED * (self._time - track.seen_at)
-        ratio = _area(found.detection.box) / max(_area(track.face.box), 1.0)
-        growth = _RETURN_GROWTH ** min(1.0, 0.5 + self._time - track.seen_at)
-        if distance > reach or not 1 / growth < ratio < growth:
-            return math.inf
-        return 1 - likeness(track.look, found.look)
-
-    def _detected(self, track: _Track, found: _Found) -> None:
+    def _detected(self, track: FaceTrack, found: Found) -> None:
         crossed = self._crossed(found, track)
         if not crossed and not track.doubtful and not self._may_show_hidden(found, track):
             track.look = blended(track.look, found.look, _LOOK_SHARE)
@@ -314,18 +269,18 @@ class FaceTracker:
         track.hits += 1
         self._believe(track)
 
-    def _begin(self, found: _Found) -> None:
-        track = _Track(
+    def _begin(self, found: Found) -> None:
+        track = FaceTrack(
             BoxMotion(found.detection.box), found.detection, found.look, found.detection.box, self._time, self._time
         )
         self._believe(track)
         self._tracks.append(track)
 
-    def _believe(self, track: _Track) -> None:
+    def _believe(self, track: FaceTrack) -> None:
         if track.number is not None:
             return
-        found = _Found(track.face, track.look)
-        if any(not other.seen and self._return_cost(other, found) < _HELD_LIMIT for other in self._tracks):
+        found = Found(track.face, track.look)
+        if any(not other.seen and return_cost(other, found, self._time) < _HELD_LIMIT for other in self._tracks):
             believed = track.hits >= _HELD_HITS
         else:
             believed = track.hits >= _HITS or track.face.score >= _SURE_SCORE
@@ -351,59 +306,14 @@ class FaceTracker:
             for track in self._tracks
             if track.number is not None and track.seen and not track.doubtful
         ]
-        return sorted(faces, key=lambda one: -_area(one.detection.box))
-
-
-def overlap(box: Box, other: Box) -> float:
-    """The area that two boxes share, divided by the area that they cover together, 0 to 1."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (_area(box) + _area(other) - width * height)
-
-
-def _cost(track: _Track, found: _Found) -> float:
-    """How little a detection is where a track is expected: a negative log likelihood, up to a constant."""
-    distance = _surprise(track, found)
-    if distance > _FARTHEST:
-        return math.inf
-    growth = math.log(max(_area(found.detection.box), 1.0) / max(_area(track.expected), 1.0)) / 2 / _SIZE_SLACK
-    spread = 2 * math.log(_deviation(track) / (_PLACE_SLACK * track.motion.size))
-    unlike = _LOOK_WEIGHT * (1 - likeness(track.look, found.look))
-    return distance**2 / 2 + min(growth**2, 9.0) / 2 + spread + unlike
-
-
-def _surprise(track: _Track, found: _Found) -> float:
-    """How far a detection is from where a track is expected, in standard deviations."""
-    return math.hypot(*_shift(track.expected, found.detection.box)) / _deviation(track)
-
-
-def _deviation(track: _Track) -> float:
-    return math.hypot(track.motion.uncertainty, _PLACE_SLACK * track.motion.size)
-
-
-def _near_cost(track: _Track, found: _Found) -> float:
-    """How little of a face's place, 0 to 1, a detection takes."""
-    if likeness(track.look, found.look) < _NEAR_LIKENESS:
-        return math.inf
-    box = found.detection.box
-    return 1 - max(overlap(track.expected, box), overlap(track.face.box, box))
+        return sorted(faces, key=lambda one: -area(one.detection.box))
 
 
 def _alike(box: Box, other: Box) -> bool:
     """Whether two boxes are about as large as each other."""
-    ratio = _area(box) / max(_area(other), 1.0)
+    ratio = area(box) / max(area(other), 1.0)
     return 1 / _FOLLOWED_GROWTH < ratio < _FOLLOWED_GROWTH
 
 
 def _covered(box: Box, others: Sequence[Box]) -> bool:
     return any(overlap(box, other) > _CROSSING_OVERLAP for other in others)
-
-
-def _shift(start: Box, end: Box) -> tuple[float, float]:
-    return (end[0] + end[2] - start[0] - start[2]) / 2, (end[1] + end[3] - start[1] - start[3]) / 2
-
-
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
