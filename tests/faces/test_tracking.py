@@ -175,6 +175,30 @@ def test_a_face_that_vanishes_is_asked_for():
     assert not tracker.unsure
 
 
+def test_a_box_over_two_crossing_people_is_shown_as_nobodys():
+    tracker = FaceTracker()
+    for t in range(20):
+        left, right = 100 + 4.5 * t, 305 - 4.5 * t
+        image = _background()
+        _draw(image, left, 120, BLUE, 1)
+        _draw(image, right, 120, RED, 2)
+        faces = tracker.update(image, t / RATE, [_detection(left, 120), _detection(right, 120)])
+        assert [face.track for face in sorted(faces, key=lambda one: one.detection.box)] == [1, 2]
+    image = _background()
+    _draw(image, 190, 120, BLUE, 1)
+    _draw(image, 215, 120, RED, 2)
+    image[140:, 202:] = _background()[140:, 202:]
+    between = _detection(202, 120)
+    faces = tracker.update(image, 20 / RATE, [between])
+    assert all(face.detection != between for face in faces)
+    assert tracker.unsure
+    image = _background()
+    _draw(image, 150, 120, RED, 2)
+    _draw(image, 255, 120, BLUE, 1)
+    faces = tracker.update(image, 32 / RATE, [_detection(150, 120), _detection(255, 120)])
+    assert [face.track for face in sorted(faces, key=lambda one: one.detection.box)] == [2, 1]
+
+
 def test_a_false_face_that_flickers_is_never_shown_and_takes_no_number():
     tracker = FaceTracker()
     image = _background()

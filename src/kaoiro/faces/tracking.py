@@ -53,12 +53,14 @@ _NEAR_SECONDS: Final = 0.3
 # The box of a face that is partly covered is often that of its visible part.
 _CROSSED_TRUST: Final = 0.25
 
-# A detection that does not look quite like the person who is expected there may be a hidden one coming back, who is
-# expected within this many standard deviations. It is shown as nobody's while it is hardly more like the first one;
-# when the evidence for the hidden one adds up to so much, at most so much from one frame, that one takes it over.
+# A detection that does not look quite like the person who is expected there may be another one, who was not found in
+# this frame and is expected within this many standard deviations: a hidden one coming back, or one of two who are just
+# crossing. It is shown as nobody's while it is hardly more like the first one, which crossing faces must be by more;
+# when the evidence for a hidden one adds up to so much, at most so much from one frame, that one takes it over.
 _ITSELF: Final = 0.88
 _RIVAL_REACH: Final = 2.5
 _DOUBT: Final = -0.8
+_CROSSING_DOUBT: Final = -2.0
 _TAKING_OVER: Final = 3.0
 _MOST_EVIDENCE: Final = 1.0
 
@@ -231,15 +233,18 @@ class FaceTracker:
         track, one = tracks[row], found[column]
         own = likeness(track.look, one.look)
         costs = {
-            other: return_cost(hidden, one, self._time)
-            for other, hidden in enumerate(tracks)
-            if other not in pairs and not hidden.seen and surprise(hidden, one) < _RIVAL_REACH
+            other: return_cost(missed, one, self._time)
+            for other, missed in enumerate(tracks)
+            if other not in pairs and surprise(missed, one) < _RIVAL_REACH
         }
         rival = min(costs, key=costs.__getitem__, default=None)
         if rival is None or costs[rival] == math.inf or own >= _ITSELF:
             track.contest = 0.0
             return None
         evidence = LOOK_WEIGHT * (1 - costs[rival] - own)
+        if tracks[rival].seen:  # in the frame before
+            track.doubtful = evidence > _CROSSING_DOUBT
+            return None
         track.doubtful = evidence > _DOUBT
         track.contest = max(0.0, track.contest + min(evidence, _MOST_EVIDENCE))
         if track.contest < _TAKING_OVER or costs[rival] > RETURN_LIMIT or self._crossed(one, track, tracks[rival]):
