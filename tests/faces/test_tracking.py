@@ -172,7 +172,22 @@ def test_a_face_that_vanishes_is_asked_for():
     assert tracker.hidden
     assert tracker.known == {1}
     tracker.update(_background(), 0.08, [])
+    assert tracker.unsure  # it may come back in any frame
+    tracker.update(_background(), 9.0, [])
     assert not tracker.unsure
+
+
+def test_a_face_is_found_again_beside_what_the_flow_holds_on_to():
+    tracker = FaceTracker()
+    image = _background()
+    _draw(image, 150, 120, BLUE, 1)
+    for t in range(8):
+        detections = [_detection(150, 120)] if t < 6 else []
+        assert [face.track for face in tracker.update(image, t / RATE, detections)] == [1]
+    after = image.copy()  # something that looks like the face stays, and the flow with it
+    _draw(after, 185, 124, BLUE, 1)
+    (face,) = tracker.update(after, 8 / RATE, [_detection(185, 124)])
+    assert (face.track, face.detection) == (1, _detection(185, 124))
 
 
 def test_a_box_over_two_crossing_people_is_shown_as_nobodys():

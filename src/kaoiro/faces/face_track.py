@@ -23,8 +23,8 @@ _PLACE_SLACK: Final = 0.12
 _SIZE_SLACK: Final = 0.15
 _FARTHEST: Final = 4.0
 
-# A hidden face may come back within this many sizes of where it was last seen or is expected, and so many more a
-# second.
+# A face that the detector lost may come back within this many sizes of where it was last seen or is expected, and so
+# many more a second.
 _RETURN_REACH: Final = 1.0
 _RETURN_SPEED: Final = 4.0
 _RETURN_GROWTH: Final = 6.0
@@ -95,12 +95,12 @@ def near_cost(track: FaceTrack, found: Found) -> float:
 
 
 def return_cost(track: FaceTrack, found: Found, now: float) -> float:
-    """How unlike a hidden face a detection is, 0 to 1; infinite where the face cannot have come so far by `now`."""
+    """How unlike a face that the detector lost a detection is, 0 to 1; infinite where it cannot be there by `now`."""
     places = track.face.box, track.expected
     distance = min(math.hypot(*shift(place, found.detection.box)) for place in places) / track.motion.size
-    reach = _RETURN_REACH + _RETURN_SPEED * (now - track.seen_at)
+    reach = _RETURN_REACH + _RETURN_SPEED * (now - track.detected_at)
     ratio = area(found.detection.box) / max(area(track.face.box), 1.0)
-    growth = _RETURN_GROWTH ** min(1.0, 0.5 + now - track.seen_at)
+    growth = _RETURN_GROWTH ** min(1.0, 0.5 + now - track.detected_at)
     if distance > reach or not 1 / growth < ratio < growth:
         return math.inf
     return 1 - likeness(track.look, found.look)

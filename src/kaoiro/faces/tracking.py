@@ -111,7 +111,7 @@ class FaceTracker:
     def unsure(self) -> bool:
         """Whether the detector should be asked about the frame of the last update, or about the next one if it was.
 
-        True at the beginning and at a cut, when a face was lost or one is not yet believed, and while faces cross.
+        True at the beginning and at a cut, while a face is hidden or one is not yet believed, and while faces cross.
         """
         return self._unsure
 
@@ -183,8 +183,8 @@ class FaceTracker:
         for track in missed:
             if _covered(track.face.box, [other.face.box for other in believed if other.detected]):
                 track.seen = False
-        hidden = [track for track in missed if not track.seen]
-        _, found = self._pair(hidden, found, partial(return_cost, now=self._time), RETURN_LIMIT)
+        # Of a half covered face the flow may have followed what covers it.
+        _, found = self._pair(missed, found, partial(return_cost, now=self._time), RETURN_LIMIT)
         near = [track for track in missed if not track.detected and self._time - track.seen_at <= _NEAR_SECONDS]
         _, found = self._pair(near, found, near_cost, NEAR_LIMIT)
         lost, found = self._pair(new, found, cost, COST_LIMIT)
@@ -302,7 +302,7 @@ class FaceTracker:
         ]
         boxes = [track.expected for track in self._tracks if track.number is not None]
         crossing = any(overlap(a, b) > _CROSSING_OVERLAP for i, a in enumerate(boxes) for b in boxes[:i])
-        unclear = any(track.number is None or track.doubtful for track in self._tracks)
+        unclear = any(track.number is None or track.doubtful or not track.seen for track in self._tracks)
         self._unsure = self._unsure or crossing or unclear
 
     def _seen_faces(self) -> list[TrackedFace]:
