@@ -2,8 +2,8 @@
 
     python benchmarks/model_cards.py [--check] [--results docs/results] [--output docs/models]
 
-Every JSON file in the folder of results that `measure_model.py` wrote becomes one card. `--check` writes nothing, and
-fails where a card on disk, or the figures in a plot, differ from what would be written.
+Every JSON file in the folder of results that `measure_model.py` wrote becomes a card; `README.md` compares them all.
+`--check` writes nothing, and fails where a page on disk, or the figures in a plot, differ from what would be written.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from kaoiro.files import atomic_path
 
 ROOT: Final = Path(__file__).parents[1]
 TEMPLATE: Final = Path(__file__).with_name("model_card.md.jinja")
+OVERVIEW: Final = Path(__file__).with_name("model_overview.md.jinja")
 KIND: Final = "model measurements"
 COSTLY: Final = 0.05
 
@@ -59,6 +60,14 @@ def main() -> None:
         with atomic_path(page) as path:
             path.write_text(text, encoding="utf-8")
         print(page)
+    if measured:
+        page, text = arguments.output / "README.md", overview(list(measured.values()))
+        if not arguments.check:
+            with atomic_path(page) as path:
+                path.write_text(text, encoding="utf-8")
+            print(page)
+        elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+            stale.append(page)
     if stale:
         sys.exit("not what the measurements give; run benchmarks/model_cards.py: " + ", ".join(map(str, stale)))
 
@@ -81,8 +90,13 @@ def figure_heads(data: dict[str, Any], figure: str) -> plots.Heads:
     return heads
 
 
-def card(data: dict[str, Any], source: Path) -> str:
-    """The text of a card."""
+def overview(models: list[dict[str, Any]]) -> str:
+    """The text of the page that compares the models, the smallest first."""
+    models = sorted(models, key=lambda data: data["graph"]["mmac"])
+    return tidied(_environment().from_string(OVERVIEW.read_text(encoding="utf-8")).render(models=models))
+
+
+def _environment() -> Environment:
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "usable_threshold": usable_threshold,
@@ -95,26 +109,32 @@ def card(data: dict[str, Any], source: Path) -> str:
         "machine": machine,
         "zip": lambda one, other: zip(one, other, strict=True),
     }
+    return environment
+
+
+def card(data: dict[str, Any], source: Path) -> str:
+    """The text of a card."""
     name, output = data["model"]["name"], Path()
     try:
         shown = source.resolve().relative_to(ROOT)
     except ValueError:
         shown = Path(source.name)
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
+    text = template.render(
         data=data,
         source=shown.as_posix(),
         figures={figure: figure_path(output, name, figure).as_posix() for figure in FIGURES},
         provenance=list(flattened(data["model"]["provenance"])),
-        recipe=recipe(data),
+        recipes=recipes(data),
         rare=rare(data),
     )
     return tidied(text)
 
 
-def recipe(data: dict[str, Any]) -> str | None:
-    """The file name of the model's recipe, where there is one of its name."""
+def recipes(data: dict[str, Any]) -> list[str]:
+    """The model's recipe and that of its second stage, below `recipes`, where there are any of its name."""
     name = f"{data['model']['name']}.yaml"
-    return name if (ROOT / "recipes" / name).is_file() else None
+    return [recipe for recipe in (name, f"second-stage/{name}") if (ROOT / "recipes" / recipe).is_file()]
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

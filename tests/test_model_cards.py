@@ -1,6 +1,7 @@
 """Model cards come from measurements alone: those in docs/models, and the scripts that measure and write them."""
 
 import contextlib
+import hashlib
 import importlib
 import io
 import json
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from kaoiro.recognition.model_file import shipped_models
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +63,13 @@ def test_the_cards_in_the_documentation_are_what_the_measurements_give():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("model", shipped_models())
+def test_every_shipped_model_has_the_card_of_its_own_file(model):
+    shipped = hashlib.sha256((ROOT / "src/kaoiro/weights" / f"{model}.onnx").read_bytes()).hexdigest()
+    assert json.loads((ROOT / "docs/results" / f"{model}.json").read_text())["file"]["sha256"] == shipped
+    assert shipped[:16] in (ROOT / "docs/models" / f"{model}.md").read_text(encoding="utf-8")
+
+
 def test_what_is_measured(measured, trained_model):
     data = json.loads((measured / "two-heads.json").read_text())
     assert data["file"]["bytes"] == trained_model.stat().st_size
@@ -107,6 +117,27 @@ def test_a_card_says_what_was_measured(cards, measured):
     for place, line in enumerate(rows):
         if line in tables:  # a row of each table has as many cells as its heading
             assert rows[place - 1].count("|") == line.count("|") == rows[place + 1].count("|")
+
+
+def test_the_overview_compares_the_models(cards, measured, tmp_path):
+    data = json.loads((measured / "two-heads.json").read_text())
+    larger = data["model"]["name"]
+    other = tmp_path / "results"
+    other.mkdir()
+    (other / "a.json").write_text(json.dumps(data))
+    data["model"]["name"] = "smaller"
+    data["graph"]["mmac"] /= 2
+    (other / "b.json").write_text(json.dumps(data))
+    assert run("model_cards", "--results", other, "--output", tmp_path / "cards").returncode == 0
+    text = (tmp_path / "cards" / "README.md").read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| `smaller`", "| [`smaller`"))]
+    assert [len(row) for row in rows] == [5, 9, 9]
+    assert text.index("[`smaller`](smaller.md)") < text.index(f"[`{larger}`]({larger}.md)")
+    scores = data["scores"]["once"]["heads"]["fer2013"]["scores"]
+    assert rows[1][2:4] == [
+        str(scores["n"]),
+        "{value:.1%} ({low:.1%} to {high:.1%})".format(**scores["accuracy"]).replace("%", ""),
+    ]
 
 
 def test_drift_is_found(cards, measured, tmp_path):

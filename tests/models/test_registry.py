@@ -55,7 +55,7 @@ def test_options_reach_the_network():
         ("kaoiro-s", {"width": 8}, "'kaoiro-s' has no option 'width'; its options are: stem, widths, depths"),
         ("emotionnet", {"depth": 2}, "'emotionnet' has no option 'depth'; it has none"),
         ("kaoiro-s", {"channels": 3}, "give the channels as model.channels"),
-        ("kaoiro-s", {"widths": [8]}, r"one depth for each width, not \(1, 1, 1\) for \[8\]"),
+        ("kaoiro-s", {"widths": [8]}, r"one depth for each width, not \(1, 1, 2\) for \[8\]"),
         ("kaoiro-s", {"stem": "wide"}, "'kaoiro-s' cannot be made: TypeError: "),
         ("expression-transformer", {"heads": 3}, "multiple of 4 and of the 3 heads, not 128"),
         ("expression-transformer", {"tokenizer": "words"}, "'convolution' or 'patch', not 'words'"),

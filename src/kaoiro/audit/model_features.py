@@ -29,7 +29,7 @@ def model_features(
         on_progress: is told now and then which part is done, from 0 to 1.
 
     Returns:
-        `float32 (n, 192)`.
+        `float32 (n, channels)`: as many as the last layer has.
     """
     import onnx
 

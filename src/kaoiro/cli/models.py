@@ -149,8 +149,9 @@ def _table(rows: list[_Row]) -> "Table":
             "" if figures is None else f"{figures.parameters:,}",
             "" if figures is None else _mmac(figures),
             _input(figures or shipped[0].metadata),
-            "\n".join(_weights(one, figures) for one in shipped) or "none",
-            "\n".join(line for one in shipped for line in one.accuracies),
+            # Each file's name stands beside the first of its own figures.
+            "\n".join(_weights(one, figures) + "\n" * (len(one.accuracies) - 1) for one in shipped) or "none",
+            "\n".join("\n".join(one.accuracies) for one in shipped),
         )
     return table
 

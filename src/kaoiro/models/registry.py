@@ -34,7 +34,7 @@ class _Network:
 
 # Widths are multiples of 16, the blocks in which ONNX Runtime lays channels out.
 def _kaoiro_s(
-    channels: int, stem: int = 16, widths: Sequence[int] = (64, 128, 192), depths: Sequence[int] = (1, 1, 1)
+    channels: int, stem: int = 16, widths: Sequence[int] = (64, 128, 176), depths: Sequence[int] = (1, 1, 2)
 ) -> nn.Module:
     return ResidualBackbone(channels, stem, widths, depths)
 

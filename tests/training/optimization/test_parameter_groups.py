@@ -73,10 +73,10 @@ def test_norms_and_biases_may_be_decayed():
 def test_rates_fall_from_layer_to_layer():
     module = classifier()
     groups = {group.name: group for group in parameter_groups(module, backbone_rate=0.5, layer_decay=0.8)}
-    # Seven layers: the stem, and in each of three stages a convolution and a block.
+    # Eight layers: the stem, and in each of three stages a convolution and a block, in the last one two.
     weights = [name for name in groups if name.endswith("/weights")]
-    assert weights == [f"backbone-{layer}/weights" for layer in range(1, 8)] + ["heads/weights"]
-    assert [groups[name].rate for name in weights] == pytest.approx([0.5 * 0.8 ** (8 - i) for i in range(1, 8)] + [1.0])
+    assert weights == [f"backbone-{layer}/weights" for layer in range(1, 9)] + ["heads/weights"]
+    assert [groups[name].rate for name in weights] == pytest.approx([0.5 * 0.8 ** (9 - i) for i in range(1, 9)] + [1.0])
     assert names(module, groups["backbone-1/weights"].parameters) == {"backbone.layers.0.0.weight"}
     assert names(module, groups["backbone-1/norms-and-biases"].parameters) == {
         "backbone.layers.0.1.weight",
@@ -105,7 +105,7 @@ def test_rates_fall_from_layer_to_layer():
 def test_layers_of_our_networks(network, layers):
     found = backbone_layers(create_backbone(network, 1))
     assert layers.items() <= found.items()
-    assert set(found.values()) == set(range(1, {"kaoiro-s": 7}.get(network, 10) + 1))
+    assert set(found.values()) == set(range(1, {"kaoiro-s": 8}.get(network, 10) + 1))
 
 
 class Own(nn.Module):

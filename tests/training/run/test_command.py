@@ -136,7 +136,7 @@ def test_what_is_printed(options, tmp_path, capfd):
     train([*options, "--ema_decay=0", f"--run={tmp_path / 'run'}"])
     printed, warned = capfd.readouterr()
     first, *epochs, last = printed.splitlines()
-    assert first == "kaoiro-s, 1.4 M parameters; 140 training faces and 70 for validation, in memory (0 MB)"
+    assert first == "kaoiro-s, 1.8 M parameters; 140 training faces and 70 for validation, in memory (0 MB)"
     assert len(epochs) == 2
     pattern = (
         r"epoch 2/2  loss \d\.\d{4}  validation: loss \d\.\d{4}, accuracy expression \d+\.\d\d %  \(\d+ s, 0 to go\)"

@@ -23,7 +23,7 @@ def save_curves(rows: Sequence[dict[str, float]], target: Path) -> None:
         losses.plot(epochs, [row.get(name, float("nan")) for row in rows], label=title, marker=marker)
     losses.set_ylabel("loss, summed over heads")
     names = _names_of(rows, ("accuracy", "macro_f1"))
-    factor, title = (100, "validation accuracy, macro-F1 (%)") if names else (1, "validation concordance")
+    factor, title = (100, "on the validation faces, %") if names else (1, "validation concordance")
     for name in names or _names_of(rows, ("concordance",)):
         _, head, metric = name.split("/")
         style = "-" if metric in ("accuracy", "concordance") else "--"

@@ -30,6 +30,7 @@ class LastCheckpoint(ModelCheckpoint):
         paths = {name: moved(state_dict[name]) for name in _PATHS if state_dict.get(name)}
         best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+        self.current_score = state_dict["current_score"]  # Lightning leaves it out
 
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
