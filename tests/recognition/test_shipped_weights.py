@@ -61,4 +61,9 @@ def test_a_shipped_model_says_what_it_is(name):
 
 
 def test_the_weights_stay_small():
-    assert sum(file.stat().st_size for file in (ROOT / "src" / "kaoiro" / "weights").iterdir()) <= 8e6
+    sizes = {file.stem: file.stat().st_size for file in (ROOT / "src" / "kaoiro" / "weights").iterdir()}
+    assert sum(sizes.values()) <= 13e6
+    assert max(sizes.values()) <= 8e6
+    for name, size in sizes.items():
+        if name.endswith("-int8"):
+            assert size < 0.3 * sizes[name.removesuffix("-int8")]

@@ -233,7 +233,7 @@ def test_files_of_torch_without_weights(tmp_path, content):
         load(classifier(), str(tmp_path / "a.pt"))
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", [name for name in shipped_names() if not name.endswith("-int8")])
 def test_a_shipped_model(name):
     heads = {"ferplus": EIGHT_NAMES, "fer2013": EIGHT_NAMES}
     model = ExpressionClassifier(create_backbone(name, 1), dict.fromkeys(heads, 8))
@@ -242,3 +242,9 @@ def test_a_shipped_model(name):
     assert not report.left
     assert report.heads["ferplus"].loaded == EIGHT_NAMES
     assert (report.heads["fer2013"].loaded, report.heads["fer2013"].fresh) == (SEVEN_NAMES, ("contempt",))
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_names() if name.endswith("-int8")])
+def test_a_shipped_model_in_8_bits_is_refused(name):
+    with pytest.raises(ModelFileError, match="computes in 8 bits"):
+        load(classifier(), name)
