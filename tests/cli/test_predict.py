@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -195,7 +196,11 @@ def test_ctrl_c_leaves_valid_json(pictures, tiny_model_path):
     for format_ in ("jsonl", "json"):
         command = [sys.executable, "-c", SCRIPT, "many", "-f", format_, "--model", str(tiny_model_path)]
         command += ["--annotate", "out"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # Where these tests run in the background, Ctrl-C is ignored, and so it would be here.
+        with_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=with_ctrl_c
+        )
         deadline = time.monotonic() + 20
         # Copies are written a few pictures ahead of the lines.
         while (
