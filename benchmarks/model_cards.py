@@ -132,8 +132,11 @@ def card(data: dict[str, Any], source: Path) -> str:
 
 
 def recipes(data: dict[str, Any]) -> list[str]:
-    """The model's recipe and that of its second stage, below `recipes`, where there are any of its name."""
-    name = f"{data['model']['name']}.yaml"
+    """The model's recipe and that of its second stage, below `recipes`, where there are any of its name.
+
+    A file in 8 bits is that of 32 bits, quantised.
+    """
+    name = f"{data['model']['name'].removesuffix('-int8')}.yaml"
     return [recipe for recipe in (name, f"second-stage/{name}") if (ROOT / "recipes" / recipe).is_file()]
 
 
