@@ -43,6 +43,17 @@ def test_an_ensemble_answers_with_the_mean(altered, tmp_path):
         assert both == pytest.approx((np.asarray(one) + np.asarray(other)) / 2, abs=1e-5)
 
 
+def test_a_member_may_be_a_model_file(altered, tmp_path):
+    checkpoints = [altered("a.ckpt", 1), altered("b.ckpt", 2)]
+    expected = export(checkpoints, tmp_path / "both.onnx", name="mean").path
+    member = export(checkpoints[0], tmp_path / "a.onnx").path
+    found = export([member, checkpoints[1]], tmp_path / "again.onnx", name="mean").path
+    faces = np.random.default_rng(0).integers(0, 256, (5, 1, 16, 16), dtype=np.uint8)
+    answers = [open_model(path).session.run(["fer2013", "ferplus"], {"faces": faces}) for path in (found, expected)]
+    for one, other in zip(*answers, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_an_ensemble_says_what_it_is_made_of(altered, tmp_path):
     written = export([altered("a.ckpt", 1, seed=5), altered("b.ckpt", 2, seed=6)], tmp_path / "both.onnx", name="l")
     provenance = open_model(written.path).metadata.provenance

@@ -154,7 +154,7 @@ def test_a_corpus_without_a_split(trained_model, tmp_path, missing, message):
 
 def test_training_cannot_begin_with_the_file(quantized):
     classifier = ExpressionClassifier(create_backbone("kaoiro-s", 1), {"fer2013": 7})
-    with pytest.raises(ModelFileError, match="training cannot begin with"):
+    with pytest.raises(ModelFileError, match="training cannot use"):
         load_initial_weights(classifier, str(quantized.path), {"fer2013": SEVEN}, channels=1)
 
 

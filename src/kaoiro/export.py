@@ -32,7 +32,8 @@ from kaoiro.models.ensemble import Ensemble
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
-from kaoiro.training.weights.checkpoint import TrainedNetwork, load_checkpoint
+from kaoiro.training.weights.checkpoint import TrainedNetwork
+from kaoiro.training.weights.weights_files import load_network
 
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
@@ -115,7 +116,7 @@ class _Answering:
 
 
 def _load(checkpoints: Sequence[Path]) -> _Answering:
-    trained = tuple(load_checkpoint(checkpoint) for checkpoint in checkpoints)
+    trained = tuple(load_network(str(checkpoint)) for checkpoint in checkpoints)
     for checkpoint, one in zip(checkpoints, trained, strict=True):
         if not one.classes:
             there = ", ".join(f"{head} ({one.targets[head]})" for head in one.outputs)
@@ -234,7 +235,8 @@ def export(
 
     Args:
         checkpoint: a file that `kaoiro train` wrote; of several, the probabilities of the heads that all of them have
-            are averaged.
+            are averaged. A shipped model's name or a model file of one network serves too: its weights are taken, and
+            nothing else of it.
         target: the model file to write, ending in `.onnx`.
         corpus: a stored corpus with a `validation` split.
         name: the model's name; by default its network's, or `ensemble`.

@@ -22,7 +22,7 @@ def export(
         typer.Argument(
             metavar="CHECKPOINT...",
             help="A checkpoint that `kaoiro train` wrote, for example best.ckpt; of several, their mean. "
-            "With --int8 also a shipped model's name or a model file.",
+            "A shipped model's name or a model file serves too, for --int8 or as a member of such a mean.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write (.onnx).")],

@@ -222,14 +222,31 @@ def soft_labels(corpus: Corpus, prefix: str, classes: Sequence[Expression]) -> N
 
 
 def _with_soft_labels(targets: Targets, soft_NC: NDArray[np.float32], share: float) -> Targets:
-    soft = torch.from_numpy(soft_NC)
-    known = soft.any(dim=1)
+    blended, weight = blended_with_soft_labels(targets.distribution, targets.weight, torch.from_numpy(soft_NC), share)
+    return Targets(blended, weight, targets.answer)
+
+
+def blended_with_soft_labels(
+    distribution_NC: Tensor, weight_N: Tensor, soft_NC: Tensor, share: float
+) -> tuple[Tensor, Tensor]:
+    """Put another model's probabilities into targets.
+
+    Args:
+        distribution_NC: what the faces' own answers are.
+        weight_N: the faces' weights in the loss, 0 where nothing is known.
+        soft_NC: the other model's probabilities, all zero for faces that it says nothing of.
+        share: how much of the target they are, 0 to 1.
+
+    Returns:
+        The new distributions and weights. A face of which nothing was known has `share` as its weight.
+    """
+    known = soft_NC.any(dim=1)
     # The sum of two weighted cross-entropies is one against the weighted mean of their targets.
-    hard_weight = torch.where(known, (1 - share) * targets.weight, targets.weight)
+    hard_weight = torch.where(known, (1 - share) * weight_N, weight_N)
     soft_weight = share * known.float()
     weight = hard_weight + soft_weight
-    blended = hard_weight[:, None] * targets.distribution + soft_weight[:, None] * soft
-    return Targets(blended / weight.clamp(min=1e-12)[:, None], weight, targets.answer)
+    blended = hard_weight[:, None] * distribution_NC + soft_weight[:, None] * soft_NC
+    return blended / weight.clamp(min=1e-12)[:, None], weight
 
 
 def _nothing_known(corpus: Corpus, head: HeadConfig) -> str:

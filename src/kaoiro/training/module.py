@@ -26,6 +26,7 @@ from kaoiro.training.optimization.run_length import run_length
 from kaoiro.training.optimization.schedules import Schedule
 from kaoiro.training.optimization.warmup import Warmup
 from kaoiro.training.run.history import LEARNING_RATE, STEP_LOSS
+from kaoiro.training.teachers import TeacherConfig, Teachers
 from kaoiro.training.weights.averaging import GrowingAverage
 from kaoiro.training.weights.checkpoint import CHECKPOINT_KEY
 
@@ -58,6 +59,7 @@ class ExpressionTraining(L.LightningModule):
         normalization: how pixels are scaled: each face by its own mean and deviation, or by those of ImageNet.
         dropout: share of the last features that is dropped in training.
         augmentation: how training faces are varied.
+        teachers: trained networks that read the varied faces too, and whose answers are learnt.
         label_smoothing: share of every target that is spread evenly over the classes, in the default losses.
         optimizer: any `torch.optim` optimiser; its `lr` is the peak of a schedule given by a word, and the start of one
             given by a class.
@@ -85,6 +87,7 @@ class ExpressionTraining(L.LightningModule):
         normalization: Normalization = "per-face",
         dropout: float = 0.1,
         augmentation: Augmentation | None = None,
+        teachers: TeacherConfig | None = None,
         label_smoothing: float = 0.1,
         optimizer: OptimizerCallable = _sgd,
         schedule: Schedule = "one-cycle",
@@ -131,6 +134,7 @@ class ExpressionTraining(L.LightningModule):
         if compile_network:
             self.classifier.backbone.compile()
         self.losses = Losses(self.head_configs, losses or {}, label_smoothing)
+        self.teachers = Teachers(teachers, self.head_configs, channels) if teachers else None
         self.validation_metrics = nn.ModuleDict(
             {name: head_metrics(head, prefix=f"validation/{name}/") for name, head in self.head_configs.items()}
         )
@@ -193,12 +197,15 @@ class ExpressionTraining(L.LightningModule):
         faces = self.augmentation.vary(batch["faces"], size, generator)
         names = [f"{head}.{part}" for head in self.head_configs for part in ("distribution", "weight")]
         faces, *mixed = self.augmentation.mix([faces, *(batch[name] for name in names)], generator)
+        batch = {**batch, **dict(zip(names, mixed, strict=True))}
+        if self.teachers is not None:
+            batch = self.teachers.blend(faces, batch, generator)
         features_BF = self.classifier.features(faces)
         loss: Tensor
         loss, _ = self.losses(
             self.classifier.read_out(features_BF),
             features_BF,
-            {**batch, **dict(zip(names, mixed, strict=True))},
+            batch,
             world_mean=self._world_mean,
         )
         self._log_loss(loss.detach())
@@ -213,6 +220,10 @@ class ExpressionTraining(L.LightningModule):
         self._loss_steps += 1
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
         self.log(STEP_LOSS, loss, on_step=True, on_epoch=False)
+
+    def on_fit_start(self) -> None:
+        if self.teachers is not None:
+            self.teachers.to(self.device)
 
     def on_train_start(self) -> None:
         # Measuring the run's length for the schedule has made the loader before Lightning read the checkpoint, and

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from torch import Tensor
+
 from kaoiro.errors import ModelFileError
 from kaoiro.expressions import Expression
 from kaoiro.models import ExpressionClassifier, create_backbone
@@ -15,6 +17,9 @@ CHECKPOINT_KEY: Final = "kaoiro"
 
 WEIGHTS_PREFIX: Final = "classifier."
 """What the names of the classifier's tensors begin with in a checkpoint and in a model file."""
+
+COUNTER: Final = "num_batches_tracked"
+"""What the names of the counters of batches end in, buffers that a network does not need to read faces."""
 
 CLASS_TARGETS: Final = ("label", "votes")
 """The targets of heads that tell classes apart; the outputs of the others are no distribution."""
@@ -57,13 +62,24 @@ def load_checkpoint(path: Path) -> TrainedNetwork:
     if not isinstance(content, dict) or CHECKPOINT_KEY not in content:
         raise ModelFileError(f"{str(path)!r} is not a checkpoint of `kaoiro train`")
     try:
-        return _rebuild(content[CHECKPOINT_KEY], content["state_dict"])
+        state: dict[str, Tensor] = content["state_dict"]
+        return rebuild(content[CHECKPOINT_KEY], {k: v for k, v in state.items() if k.startswith(WEIGHTS_PREFIX)})
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"the network of the checkpoint {str(path)!r} cannot be made again: {reason}") from error
 
 
-def _rebuild(description: Mapping[str, Any], state: Mapping[str, Any]) -> TrainedNetwork:
+def rebuild(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> TrainedNetwork:
+    """Make the network that a description names, with the weights of `state`.
+
+    Args:
+        description: what a checkpoint keeps under `CHECKPOINT_KEY`.
+        state: all of the classifier's tensors, their names beginning with `WEIGHTS_PREFIX`, with or without counters of
+            batches.
+
+    Raises:
+        AttributeError, KeyError, RuntimeError, TypeError, ValueError: the one does not fit the other.
+    """
     heads = {name: tuple(outputs) for name, outputs in description["heads"].items()}
     targets = dict(description["targets"])
     class_heads = [name for name in heads if targets[name] in CLASS_TARGETS]
@@ -74,8 +90,8 @@ def _rebuild(description: Mapping[str, Any], state: Mapping[str, Any]) -> Traine
         {name: len(outputs) for name, outputs in heads.items()},
         normalization=normalization,
     )
-    weights = {k.removeprefix(WEIGHTS_PREFIX): v for k, v in state.items() if k.startswith(WEIGHTS_PREFIX)}
-    classifier.load_state_dict(weights)
+    counters = {k: v for k, v in classifier.state_dict().items() if k.endswith(COUNTER)}
+    classifier.load_state_dict(counters | {k.removeprefix(WEIGHTS_PREFIX): v for k, v in state.items()})
     return TrainedNetwork(
         classifier=classifier.eval(),
         network=description["network"],

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kaoiro.errors import ModelFileError
 from kaoiro.models import ExpressionClassifier
+from kaoiro.training.weights.checkpoint import COUNTER
 from kaoiro.training.weights.weights_files import WeightsFile, read_weights_file
 
 _WRAPPERS: Final = ("classifier.", "module.", "model.")
@@ -16,8 +17,6 @@ _COMPILED: Final = "_orig_mod."
 """What `torch.compile` puts into the names, at any place."""
 _BACKBONE: Final = "backbone."
 _HEADS: Final = "heads."
-_COUNTER: Final = "num_batches_tracked"
-"""A buffer that matters to nobody here; it is loaded where it is there, and not told of."""
 _LEAST_SHARE: Final = 0.1
 """Two networks with fewer numbers in common, measured by the smaller of them, are strangers that happen to have a name
 and a shape or two in common."""
@@ -135,7 +134,7 @@ def _by_the_models_names(tensors: Mapping[str, Tensor], known: Container[str], r
             report.left[file_name] = "another tensor has its place"
         elif name in known or name.startswith(_HEADS):
             given[name] = value
-        elif not name.endswith(_COUNTER):
+        elif not name.endswith(COUNTER):
             report.left[file_name] = "the model has none of that name"
     return given
 
@@ -170,7 +169,7 @@ def _take_backbone(
                 value, report.adapted[name] = adapted
         if value is not None:
             taken[name] = value
-        if not name.endswith(_COUNTER):
+        if not name.endswith(COUNTER):
             (report.fresh if value is None else report.loaded).append(name)
     return taken
 

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from kaoiro.errors import MissingExtraError, ModelFileError
 from kaoiro.files import kind_of
-from kaoiro.training.weights.checkpoint import CHECKPOINT_KEY, WEIGHTS_PREFIX
+from kaoiro.training.weights.checkpoint import (
+    CHECKPOINT_KEY,
+    WEIGHTS_PREFIX,
+    TrainedNetwork,
+    load_checkpoint,
+    rebuild,
+)
 from kaoiro.training.weights.safe_loading import load_safely
 
 _NESTED: Final = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
@@ -38,7 +44,13 @@ class WeightsFile:
     """The names of each head's outputs; empty where the file does not tell."""
     normalization: str | None = None
     """How the network's pixels were normalised; None where the file does not tell."""
-    is_model_file: bool = False
+    description: dict[str, Any] | None = None
+    """What a checkpoint would say of the network under `CHECKPOINT_KEY`; of model files alone."""
+
+    @property
+    def is_model_file(self) -> bool:
+        """Whether it is one of `kaoiro export`."""
+        return self.description is not None
 
 
 def shipped_names() -> list[str]:
@@ -112,8 +124,37 @@ def _from_model_file(source: str, content: bytes) -> WeightsFile:
         raise ModelFileError(f"{source!r} is no model file of `kaoiro export`, or not a whole one") from error
     if "members" in provenance or "precision" in provenance:
         why = "is an ensemble" if "members" in provenance else "computes in 8 bits"
-        raise ModelFileError(f"training cannot begin with {source!r}: it {why}; give the checkpoint of one network")
-    return WeightsFile(source, tensors, outputs, normalization, is_model_file=True)
+        raise ModelFileError(f"training cannot use {source!r}: it {why}; give the checkpoint of one network")
+    description = {
+        **provenance,
+        "size": metadata.get("size"),
+        "channels": metadata.get("channels"),
+        "heads": outputs,
+        "targets": {name: head.get("target") for name, head in metadata["heads"].items()},
+    }
+    return WeightsFile(source, tensors, outputs, normalization, description)
+
+
+def load_network(source: str) -> TrainedNetwork:
+    """Rebuild a whole network.
+
+    Args:
+        source: the path of a checkpoint of `kaoiro train`, the name of a shipped model, or the path of a model file
+            (`.onnx`) of one network.
+
+    Raises:
+        ModelFileError: there is no such model or file, or its network cannot be made here.
+        MissingExtraError: its network is one of timm, which is not installed.
+    """
+    if source not in shipped_names() and Path(source).suffix != ".onnx":
+        return load_checkpoint(Path(source))
+    weights = read_weights_file(source)
+    assert weights.description is not None
+    try:
+        return rebuild(weights.description, weights.tensors)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"the network of the model file {source!r} cannot be made again: {reason}") from error
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
