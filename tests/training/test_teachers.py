@@ -148,7 +148,7 @@ def test_teachers_are_neither_trained_nor_saved(module, source):
     assert torch.equal(made.classifier.heads["fer2013"].weight, alone.classifier.heads["fer2013"].weight)
 
 
-def test_a_run_learns_what_its_teacher_says(trained_run, another, drawn_corpus, tmp_path):
+def test_a_run_learns_what_its_teacher_says(trained_run, another, drawn_corpus, tmp_path, capsys):
     """The teacher calls everything anger, so its pupil does too, although no label says so."""
     options = [f"--data.corpus={drawn_corpus}", "--data.batch_size=35", "--trainer.max_epochs=2", "--model.size=16"]
     heads = "--model.heads={fer2013: {target: label}}"
@@ -157,6 +157,7 @@ def test_a_run_learns_what_its_teacher_says(trained_run, another, drawn_corpus, 
     torch.save(content, another)
     taught = [f"--model.teachers.models=[{another}]", "--model.teachers.share=1.0"]
     run = train([*options, heads, *taught, f"--run={tmp_path / 'run'}"])
+    assert f"teachers in the step, 100% of each target: {another}" in capsys.readouterr().out.splitlines()
     pupil = load_checkpoint(run / "last.ckpt").classifier
     faces = torch.randint(0, 256, (20, 1, 16, 16), generator=generator(1), dtype=torch.uint8)
     assert (pupil(faces)["fer2013"].argmax(1) == 0).all()

@@ -74,6 +74,12 @@ class Teachers:
             _check_fit(source, network, {name: heads[name] for name in self._heads}, channels)
             network.classifier.requires_grad_(False).keep_memory_format(torch.channels_last)
 
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        models = ", ".join(self._config.models)
+        return f"teachers in the step, {self._config.share:.0%} of each target: {models}"
+
     def to(self, device: torch.device) -> None:
         """Move the networks."""
         for network in self._networks:

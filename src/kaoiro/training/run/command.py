@@ -178,6 +178,8 @@ def _prepare(command: TrainingCommand) -> list[str]:
     parameters = sum(parameter.numel() for parameter in module.classifier.parameters())
     left_out = f" ({data.left_out} unfit ones left out)" if data.left_out else ""
     lines = [f"{module.network}, {parameters / 1e6:.1f} M parameters; {data.description}{left_out}"]
+    if module.teachers is not None:
+        lines.append(module.teachers.description)
     if config["init"] and not config["resume"]:
         outputs = {name: head.outputs for name, head in module.head_configs.items()}
         report = load_initial_weights(
