@@ -132,20 +132,27 @@ def card(data: dict[str, Any], source: Path) -> str:
 
 
 def recipes(data: dict[str, Any]) -> list[str]:
-    """The model's recipe and that of its second stage, below `recipes`, where there are any of its name.
+    """The model's recipes below `recipes`, one a stage, where there are any of its name.
 
     A file in 8 bits is that of 32 bits, quantised.
     """
-    name = f"{data['model']['name'].removesuffix('-int8')}.yaml"
-    return [recipe for recipe in (name, f"second-stage/{name}") if (ROOT / "recipes" / recipe).is_file()]
+    name = data["model"]["name"].removesuffix("-int8")
+    stages = (f"{name}.sh", f"{name}.yaml", f"second-stage/{name}.yaml", f"with-teachers/{name}.yaml")
+    return [recipe for recipe in stages if (ROOT / "recipes" / recipe).is_file()]
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Key and value of a nested mapping's leaves, the keys joined by points; empty parts are left out."""
+    """Key and value of a nested mapping's leaves, the keys joined by points; empty parts are left out.
+
+    Each mapping in a list becomes one row.
+    """
     rows = []
     for key, value in values.items():
         if isinstance(value, dict):
             rows += flattened(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            for place, one in enumerate(value, 1):
+                rows.append((f"{prefix}{key}.{place}", "; ".join(" ".join(row) for row in flattened(one))))
         elif value not in (None, [], ""):
             rows.append((f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     return rows

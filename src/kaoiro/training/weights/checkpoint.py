@@ -1,5 +1,6 @@
 """Reading a network back out of a checkpoint, without running anything that the file might carry."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ WEIGHTS_PREFIX: Final = "classifier."
 
 COUNTER: Final = "num_batches_tracked"
 """What the names of the counters of batches end in, buffers that a network does not need to read faces."""
+
+_LONGEST_REASON: Final = 300
 
 CLASS_TARGETS: Final = ("label", "votes")
 """The targets of heads that tell classes apart; the outputs of the others are no distribution."""
@@ -65,8 +68,14 @@ def load_checkpoint(path: Path) -> TrainedNetwork:
         state: dict[str, Tensor] = content["state_dict"]
         return rebuild(content[CHECKPOINT_KEY], {k: v for k, v in state.items() if k.startswith(WEIGHTS_PREFIX)})
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelFileError(f"the network of the checkpoint {str(path)!r} cannot be made again: {reason}") from error
+        raise ModelFileError(
+            f"the network of the checkpoint {str(path)!r} cannot be made again: {brief_reason(error)}"
+        ) from error
+
+
+def brief_reason(error: Exception) -> str:
+    """An error's message in one line of bearable length: torch names every tensor that does not fit."""
+    return textwrap.shorten(str(error), _LONGEST_REASON, placeholder=" …")
 
 
 def rebuild(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> TrainedNetwork:

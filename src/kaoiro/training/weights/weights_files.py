@@ -18,6 +18,7 @@ from kaoiro.training.weights.checkpoint import (
     CHECKPOINT_KEY,
     WEIGHTS_PREFIX,
     TrainedNetwork,
+    brief_reason,
     load_checkpoint,
     rebuild,
 )
@@ -153,8 +154,9 @@ def load_network(source: str) -> TrainedNetwork:
     try:
         return rebuild(weights.description, weights.tensors)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelFileError(f"the network of the model file {source!r} cannot be made again: {reason}") from error
+        raise ModelFileError(
+            f"the network of the model file {source!r} cannot be made again: {brief_reason(error)}"
+        ) from error
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
