@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from kaoiro.errors import InputError
-from kaoiro.files import atomic_path, check_outputs
+from kaoiro.files import atomic_path, check_outputs, kind_of
 
 
 def test_what_was_written_becomes_the_target(tmp_path):
@@ -63,3 +65,22 @@ def test_outputs_that_meet_inputs_or_each_other(tmp_path, name, message):
     sources = {"the corpus": tmp_path / "c", "the table": tmp_path / "missing"}
     with pytest.raises(InputError, match=message):
         check_outputs(sources, {"--a": tmp_path / "a", "--b": tmp_path / name})
+
+
+def test_a_folder_that_is_made_meanwhile_is_a_folder(tmp_path, monkeypatch):
+    """Whatever another thread does between two looks at a path, it is never taken for something that it never was."""
+    folder, looks = tmp_path / "made", []
+    look = Path.stat
+
+    def stat_and_make(path, **options):
+        try:
+            return look(path, **options)
+        finally:
+            if path == folder:
+                looks.append(path)
+                folder.mkdir(exist_ok=True)
+
+    monkeypatch.setattr(Path, "stat", stat_and_make)
+    assert kind_of(folder) == "missing"
+    assert looks
+    assert kind_of(folder) == "folder"

@@ -1,12 +1,17 @@
 """Looking at paths without surprises, and writing files so that nobody ever meets half of one."""
 
+import errno
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from kaoiro.errors import InputError
+
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP})
+"""What a look at a path that is not there ends with; the last one is a circle of links."""
 
 
 def kind_of(path: Path) -> Literal["file", "folder", "other", "missing"]:
@@ -15,14 +20,18 @@ def kind_of(path: Path) -> Literal["file", "folder", "other", "missing"]:
     Raises:
         InputError: the path cannot be looked at, for example because a folder above it is closed to us.
     """
+    # One look: between two of them another process or thread may have made the path.
     try:
-        if path.is_dir():
-            return "folder"
-        if path.is_file():
-            return "file"
-        return "other" if path.exists() else "missing"
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno in _MISSING:
+            return "missing"
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error}") from error
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
 
 
 def check_target(target: Path) -> Path:
