@@ -76,9 +76,9 @@ def test_a_folder_that_is_made_meanwhile_is_a_folder(tmp_path, monkeypatch):
         try:
             return look(path, **options)
         finally:
-            if path == folder:
+            if path == folder and not looks:
                 looks.append(path)
-                folder.mkdir(exist_ok=True)
+                folder.mkdir()
 
     monkeypatch.setattr(Path, "stat", stat_and_make)
     assert kind_of(folder) == "missing"
