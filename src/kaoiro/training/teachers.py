@@ -31,7 +31,7 @@ class TeacherConfig:
         temperature: divides its logits; above 1 softens its answers.
     """
 
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()
     share: float = 0.7
     temperature: float = 1.0
 
