@@ -12,6 +12,7 @@ from kaoiro.training.run.command import train
 from kaoiro.training.teachers import TeacherConfig, Teachers
 from kaoiro.training.weights.checkpoint import load_checkpoint
 from kaoiro.training.weights.weights_files import load_network
+from killing import train_and_kill
 
 HEADS = {"fer2013": HeadConfig(), "ferplus": HeadConfig(target="votes")}
 PLAIN = Augmentation(
@@ -161,6 +162,24 @@ def test_a_run_learns_what_its_teacher_says(trained_run, another, drawn_corpus, 
     pupil = load_checkpoint(run / "last.ckpt").classifier
     faces = torch.randint(0, 256, (20, 1, 16, 16), generator=generator(1), dtype=torch.uint8)
     assert (pupil(faces)["fer2013"].argmax(1) == 0).all()
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(source, another, drawn_corpus, one_thread, tmp_path):
+    options = [
+        f"--data.corpus={drawn_corpus}",
+        "--data.batch_size=35",
+        "--trainer.max_epochs=2",
+        "--checkpoint_every=2",
+        "--model.size=16",
+        "--model.heads={fer2013: {target: label}, ferplus: {target: votes}}",
+        f"--model.teachers.models=[{source}, {another}]",
+    ]
+    whole, killed = (tmp_path / name for name in ("whole", "killed"))
+    train([*options, f"--run={whole}"])
+    train_and_kill([*options, f"--run={killed}"], 1, 3)
+    train([*options, f"--run={killed}", "--resume"])
+    one, other = (torch.load(run / "last.ckpt", weights_only=True)["state_dict"] for run in (whole, killed))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 @pytest.mark.parametrize(
