@@ -38,7 +38,9 @@ from kaoiro.training.weights.weights_files import load_network
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
 ENSEMBLE: Final = "ensemble"
-"""What a model file of several checkpoints has for a network."""
+"""What a model file of several checkpoints, or of several zooms, has for a network."""
+LARGEST_ZOOM: Final = 2.0
+_UNCHANGED: Final = (1.0,)
 _DRAWN_FACES: Final = 512
 _OPSET: Final = 18
 
@@ -83,6 +85,7 @@ class _Answering:
     trained: tuple[TrainedNetwork, ...]
     classes: dict[str, tuple[Expression, ...]]
     targets: dict[str, str]
+    zooms: tuple[float, ...]
 
     @property
     def size(self) -> int:
@@ -94,7 +97,7 @@ class _Answering:
 
     @property
     def network(self) -> str:
-        return self.trained[0].network if len(self.trained) == 1 else ENSEMBLE
+        return ENSEMBLE if isinstance(self.classifier, Ensemble) else self.trained[0].network
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -112,10 +115,13 @@ class _Answering:
             }
             for one in self.trained
         ]
-        return members[0] if len(members) == 1 else {"network": ENSEMBLE, "members": members}
+        if self.network != ENSEMBLE:
+            return members[0]
+        zoomed = {} if self.zooms == _UNCHANGED else {"zooms": list(self.zooms)}
+        return {"network": ENSEMBLE, "members": members, **zoomed}
 
 
-def _load(checkpoints: Sequence[Path]) -> _Answering:
+def _load(checkpoints: Sequence[Path], zooms: tuple[float, ...]) -> _Answering:
     trained = tuple(load_network(str(checkpoint)) for checkpoint in checkpoints)
     for checkpoint, one in zip(checkpoints, trained, strict=True):
         if not one.classes:
@@ -125,8 +131,8 @@ def _load(checkpoints: Sequence[Path]) -> _Answering:
                 f"{there}"
             )
     first = trained[0]
-    if len(trained) == 1:
-        return _Answering(first.classifier, trained, first.classes, first.targets)
+    if len(trained) == 1 and zooms == _UNCHANGED:
+        return _Answering(first.classifier, trained, first.classes, first.targets, zooms)
     for checkpoint, one in zip(checkpoints, trained, strict=True):
         if (one.size, one.channels) != (first.size, first.channels):
             raise ModelFileError(
@@ -143,8 +149,17 @@ def _load(checkpoints: Sequence[Path]) -> _Answering:
             "the members of an ensemble have a head in common, but these have none: "
             + "; ".join(f"{str(c)!r} has {', '.join(o.classes)}" for c, o in zip(checkpoints, trained, strict=True))
         )
-    ensemble = Ensemble([one.classifier for one in trained], list(classes)).eval()
-    return _Answering(ensemble, trained, classes, first.targets)
+    ensemble = Ensemble([one.classifier for one in trained], list(classes), zooms, first.size).eval()
+    return _Answering(ensemble, trained, classes, first.targets, zooms)
+
+
+def _checked(zooms: Sequence[float]) -> tuple[float, ...]:
+    listed = ", ".join(f"{factor:g}" for factor in zooms)
+    if not zooms or any(not 1 / LARGEST_ZOOM <= factor <= LARGEST_ZOOM for factor in zooms):
+        raise InputError(f"zooms must lie between {1 / LARGEST_ZOOM:g} and {LARGEST_ZOOM:g}, not {listed or 'nothing'}")
+    if len(set(zooms)) < len(zooms):
+        raise InputError(f"each zoom is read once, but {listed} has one twice")
+    return tuple(float(factor) for factor in zooms)
 
 
 def _logits(classifier: ExpressionClassifier | Ensemble, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -225,6 +240,7 @@ def export(
     default_head: str | None = None,
     crop: Crop | None = None,
     licence: str = "",
+    zooms: Sequence[float] = _UNCHANGED,
 ) -> Exported:
     """Write a checkpoint's network, or several checkpoints' as an ensemble, as a model file.
 
@@ -243,12 +259,14 @@ def export(
         default_head: the head that photos are read with; by default one that learned votes, otherwise the first.
         crop: how the model wants faces cut out.
         licence: under which terms the weights may be used.
+        zooms: by what factors the file enlarges each face about its middle; it reads all of these pictures, and
+            averages its probabilities over them.
 
     Raises:
         ModelFileError: the checkpoint cannot be used or has no head for a model file, or ONNX Runtime's answers differ
             from torch's by more than `TOLERANCE`; or an ensemble's members have other inputs or no head in common.
             Nothing is written then.
-        InputError: the target's name or the default head cannot be used.
+        InputError: the target's name, the default head or a zoom cannot be used.
         CorpusError: the corpus cannot be used.
     """
     if target.suffix != ".onnx":
@@ -257,7 +275,7 @@ def export(
     checkpoints = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
     if not checkpoints:
         raise InputError("an export needs at least one checkpoint")
-    answering = _load(checkpoints)
+    answering = _load(checkpoints, _checked(zooms))
     if default_head is None:
         default_head = next(
             (head for head in answering.classes if answering.targets[head] == "votes"), next(iter(answering.classes))

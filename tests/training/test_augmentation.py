@@ -349,6 +349,25 @@ def test_equal_generators_give_equal_faces(faces):
     assert not torch.equal(one, other)
 
 
+def test_two_readings_of_the_same_change(faces):
+    """The second is what the first would be without the changes that spoil pictures."""
+    spoiling = {"blur": 1.0, "low_resolution": 1.0, "noise": 0.1, "jpeg": 1.0}
+    moving = Augmentation(erasing=0.0)
+    spoilt, clear = replace(moving, **spoiling).vary_twice(faces, 40, seeded())
+    assert torch.equal(spoilt, replace(moving, **spoiling).vary(faces, 40, seeded()))
+    assert torch.equal(clear, moving.vary(faces, 40, seeded()))
+    assert not torch.allclose(spoilt, clear, atol=5)
+
+
+def test_two_readings_are_covered_alike():
+    plain = torch.arange(48.0 * 48).view(1, 1, 48, 48).expand(32, 1, 48, 48) / 12 + 20
+    covering = replace(STILL, erasing=0.5, erasing_area=(0.1, 0.2), noise=0.001)
+    noisy, clear = covering.vary_twice(plain, 48, seeded())
+    hidden_noisy, hidden_clear = ((seen - plain).abs() > 5 for seen in (noisy, clear))
+    assert torch.equal(hidden_noisy, hidden_clear)
+    assert 8 < hidden_clear.flatten(1).any(1).sum() < 24
+
+
 def test_each_face_is_varied_in_its_own_way(faces):
     varied = Augmentation().vary(faces[:1].expand(8, 1, 48, 48), 48, seeded())
     assert len(varied.flatten(1).unique(dim=0)) == 8

@@ -139,6 +139,27 @@ def test_a_teacher_sees_the_pictures_that_the_network_sees(module, source, batch
     assert not torch.equal(one, batch["faces"])
 
 
+def test_a_teacher_may_see_them_as_they_were_before_they_were_spoilt(module, source, batch):
+    spoiling = {"blur": 1.0, "blur_sigma": (1.0, 2.0), "low_resolution": 1.0, "noise": 0.2, "jpeg": 1.0}
+    covered = {"erasing": 1.0, "erasing_area": (0.2, 0.3)}
+    seen = {}
+    for kind, augmentation in {
+        "clear": Augmentation(**{**ONE_HALF.__dict__, **covered}),
+        "spoilt": Augmentation(**{**ONE_HALF.__dict__, **covered, **spoiling}),
+    }.items():
+        for clear in (False, True):
+            made = module(augmentation=augmentation, teachers=TeacherConfig((source,), clear=clear))
+            for who, network in {"teacher": made.teachers._networks[0], "pupil": made}.items():
+                network.classifier.normalize.register_forward_pre_hook(
+                    lambda _, inputs, key=(kind, clear, who): seen.update({key: inputs[0].clone()})
+                )
+            made.training_step(batch, 0)
+    assert torch.equal(seen["spoilt", True, "pupil"], seen["spoilt", False, "pupil"])
+    assert torch.equal(seen["clear", True, "pupil"], seen["clear", False, "pupil"])
+    assert torch.equal(seen["clear", True, "teacher"], seen["clear", True, "pupil"])
+    assert not torch.allclose(seen["spoilt", True, "teacher"], seen["spoilt", True, "pupil"], atol=5)
+
+
 def test_teachers_are_neither_trained_nor_saved(module, source):
     made, alone = module(teachers=TeacherConfig((source,))), module()
     assert made.state_dict().keys() == alone.state_dict().keys()

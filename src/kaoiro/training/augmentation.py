@@ -294,9 +294,27 @@ class Augmentation:
         """Apply all changes to single pictures; `mix`, which needs the targets too, comes after it."""
         # Half precision is for the network: it would round places and pixels.
         with torch.autocast(faces_BCHW.device.type, enabled=False):
-            return self._varied(faces_BCHW.float(), size, generator)
+            clear_BCHW = self._moved_and_lit(faces_BCHW.float(), size, generator)
+            return self._covered(self._spoilt(clear_BCHW, generator), generator)
 
-    def _varied(self, faces_BCHW: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    def vary_twice(self, faces_BCHW: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Apply all changes to single pictures, and also all but those that spoil them.
+
+        Returns:
+            The pictures that `vary` gives, and the same ones without blur, few pixels, noise and JPEG: turned, lit and
+            covered alike.
+        """
+        with torch.autocast(faces_BCHW.device.type, enabled=False):
+            clear_BCHW = self._moved_and_lit(faces_BCHW.float(), size, generator)
+            spoilt_BCHW = self._spoilt(clear_BCHW, generator)
+            # A copy of the generator covers the same places.
+            same = torch.Generator(generator.device).set_state(generator.get_state())
+            return self._covered(spoilt_BCHW, generator), self._covered(clear_BCHW, same)
+
+    def _covered(self, faces_BCHW: Tensor, generator: torch.Generator) -> Tensor:
+        return random_erasing(faces_BCHW, probability=self.erasing, area=self.erasing_area, generator=generator)
+
+    def _moved_and_lit(self, faces_BCHW: Tensor, size: int, generator: torch.Generator) -> Tensor:
         faces_BCHW = random_affine(
             faces_BCHW,
             size=size,
@@ -319,7 +337,9 @@ class Augmentation:
                 grayscale=self.grayscale,
                 generator=generator,
             )
-        faces_BCHW = random_light(faces_BCHW, brightness=self.brightness, contrast=self.contrast, generator=generator)
+        return random_light(faces_BCHW, brightness=self.brightness, contrast=self.contrast, generator=generator)
+
+    def _spoilt(self, faces_BCHW: Tensor, generator: torch.Generator) -> Tensor:
         if self.blur:
             faces_BCHW = random_blur(faces_BCHW, probability=self.blur, sigma=self.blur_sigma, generator=generator)
         if self.low_resolution:
@@ -330,7 +350,7 @@ class Augmentation:
             faces_BCHW = random_noise(faces_BCHW, deviation=self.noise, generator=generator)
         if self.jpeg:
             faces_BCHW = random_jpeg(faces_BCHW, probability=self.jpeg, quality=self.jpeg_quality, generator=generator)
-        return random_erasing(faces_BCHW, probability=self.erasing, area=self.erasing_area, generator=generator)
+        return faces_BCHW
 
     def mix(self, tensors: Sequence[Tensor], generator: torch.Generator) -> tuple[Tensor, ...]:
         """Mix the faces of a batch, and their targets alike, by mixup or cutmix.

@@ -194,12 +194,18 @@ class ExpressionTraining(L.LightningModule):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         size = self.augmentation.size_at(self.current_epoch, self.size)
-        faces = self.augmentation.vary(batch["faces"], size, generator)
         names = [f"{head}.{part}" for head in self.head_configs for part in ("distribution", "weight")]
-        faces, *mixed = self.augmentation.mix([faces, *(batch[name] for name in names)], generator)
+        reads_clear = self.teachers is not None and self.teachers.read_clear_pictures
+        if reads_clear:
+            # As channels of one picture both are mixed alike.
+            pictures = torch.cat(self.augmentation.vary_twice(batch["faces"], size, generator), 1)
+        else:
+            pictures = self.augmentation.vary(batch["faces"], size, generator)
+        pictures, *mixed = self.augmentation.mix([pictures, *(batch[name] for name in names)], generator)
+        faces, seen = pictures.tensor_split(2, 1) if reads_clear else (pictures, pictures)
         batch = {**batch, **dict(zip(names, mixed, strict=True))}
         if self.teachers is not None:
-            batch = self.teachers.blend(faces, batch, generator)
+            batch = self.teachers.blend(seen, batch, generator)
         features_BF = self.classifier.features(faces)
         loss: Tensor
         loss, _ = self.losses(

@@ -29,11 +29,14 @@ class TeacherConfig:
             to the size that it was trained at.
         share: how much of a face's target its answer is, 0 to 1; what the head would learn otherwise is the rest.
         temperature: divides its logits; above 1 softens its answers.
+        clear: they read the pictures without the blur, the few pixels, the noise and the JPEG of the augmentation, so
+            that a network in training does not learn how they fail there.
     """
 
     models: tuple[str, ...] = ()
     share: float = 0.7
     temperature: float = 1.0
+    clear: bool = False
 
     def check(self) -> None:
         """Refuse options out of range.
@@ -75,6 +78,11 @@ class Teachers:
             network.classifier.requires_grad_(False).keep_memory_format(torch.channels_last)
 
     @property
+    def read_clear_pictures(self) -> bool:
+        """Whether they read the pictures before blur, few pixels, noise and JPEG."""
+        return self._config.clear
+
+    @property
     def description(self) -> str:
         """One line for people."""
         models = ", ".join(self._config.models)
@@ -105,7 +113,7 @@ class Teachers:
         """Put their answers into a batch's targets.
 
         Args:
-            faces_BCHW: the pictures as the network in training sees them.
+            faces_BCHW: the pictures as the network in training sees them, or as they were before they were spoilt.
             batch: `<head>.distribution` and `<head>.weight` of those pictures.
             generator: of the CPU.
 
