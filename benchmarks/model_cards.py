@@ -1,8 +1,9 @@
 """Write the model cards, `docs/models/*.md` with their plots, from what `measure_model.py` measured.
 
-    python benchmarks/model_cards.py [--check] [--results docs/results] [--output docs/models]
+    python benchmarks/model_cards.py [--check] [--results docs/results] [--output docs/models] [--page README.md]
 
-Every JSON file in the folder of results that `measure_model.py` wrote becomes a card; `README.md` compares them all.
+Every JSON file in the folder of results that `measure_model.py` wrote becomes a card; `README.md` among them compares
+them all. The tables of the networks in the package also stand in the project's own `README.md`, between two comments.
 `--check` writes nothing, and fails where a page on disk, or the figures in a plot, differ from what would be written.
 """
 
@@ -20,8 +21,12 @@ from kaoiro.evaluation.selection import usable_threshold
 from kaoiro.files import atomic_path
 
 ROOT: Final = Path(__file__).parents[1]
+DOCUMENTED: Final = ROOT / "docs/models"
 TEMPLATE: Final = Path(__file__).with_name("model_card.md.jinja")
 OVERVIEW: Final = Path(__file__).with_name("model_overview.md.jinja")
+TABLES: Final = Path(__file__).with_name("model_tables.md.jinja")
+BEGIN: Final = "<!-- Tables by benchmarks/model_cards.py; change the measurements, not these. -->\n"
+END: Final = "<!-- End of the tables. -->\n"
 KIND: Final = "model measurements"
 COSTLY: Final = 0.05
 
@@ -29,7 +34,8 @@ COSTLY: Final = 0.05
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "docs/results", help="folder of measured JSON")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/models", help="folder of the cards")
+    parser.add_argument("--output", type=Path, default=DOCUMENTED, help="folder of the cards")
+    parser.add_argument("--page", type=Path, help="page that has the tables too; by default README.md")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a card would change")
     arguments = parser.parse_args()
 
@@ -61,13 +67,18 @@ def main() -> None:
             path.write_text(text, encoding="utf-8")
         print(page)
     if measured:
-        page, text = arguments.output / "README.md", overview(list(measured.values()))
-        if not arguments.check:
-            with atomic_path(page) as path:
-                path.write_text(text, encoding="utf-8")
-            print(page)
-        elif not page.is_file() or page.read_text(encoding="utf-8") != text:
-            stale.append(page)
+        models = list(measured.values())
+        pages = {arguments.output / "README.md": overview(models)}
+        # The project's own page is about the project's own models.
+        if shown := arguments.page or (ROOT / "README.md" if arguments.output == DOCUMENTED else None):
+            pages[shown] = with_tables(shown, models)
+        for page, text in pages.items():
+            if not arguments.check:
+                with atomic_path(page) as path:
+                    path.write_text(text, encoding="utf-8")
+                print(page)
+            elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+                stale.append(page)
     if stale:
         sys.exit("not what the measurements give; run benchmarks/model_cards.py: " + ", ".join(map(str, stale)))
 
@@ -94,6 +105,18 @@ def overview(models: list[dict[str, Any]]) -> str:
     """The text of the page that compares the models, the smallest first."""
     models = sorted(models, key=lambda data: data["graph"]["mmac"])
     return tidied(_environment().from_string(OVERVIEW.read_text(encoding="utf-8")).render(models=models))
+
+
+def with_tables(page: Path, models: list[dict[str, Any]]) -> str:
+    """A page's text with the tables of the networks in the package, the largest first, between its two comments."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"model_cards: {page} has no place for the tables, which begins with {BEGIN.strip()!r}")
+    shown = [data for data in models if not {"members", "precision"} & data["model"]["provenance"].keys()]
+    shown.sort(key=lambda data: data["graph"]["mmac"], reverse=True)
+    tables = _environment().from_string(TABLES.read_text(encoding="utf-8")).render(models=shown)
+    return f"{before}{begin}{tidied(tables)}{end}{after}"
 
 
 def _environment() -> Environment:

@@ -15,6 +15,8 @@ import pytest
 from kaoiro.recognition.model_file import shipped_models
 
 ROOT = Path(__file__).parents[1]
+BEGIN = "<!-- Tables by benchmarks/model_cards.py; change the measurements, not these. -->\n"
+END = "<!-- End of the tables. -->\n"
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,25 @@ def test_the_overview_compares_the_models(cards, measured, tmp_path):
         str(scores["n"]),
         "{value:.1%} ({low:.1%} to {high:.1%})".format(**scores["accuracy"]).replace("%", ""),
     ]
+
+
+def test_the_tables_of_a_page(measured, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n\n{BEGIN}stale\n{END}\nAfter.\n", encoding="utf-8")
+    arguments = ("--results", measured, "--output", tmp_path / "cards", "--page", page)
+    assert "page.md" in run("model_cards", "--check", *arguments).stderr
+    (tmp_path / "cards").mkdir()
+    assert run("model_cards", *arguments).returncode == 0
+    assert run("model_cards", "--check", *arguments).returncode == 0
+    before, *tables, after = page.read_text(encoding="utf-8").replace(BEGIN, "").replace(END, "").splitlines()
+    assert (before, after) == ("Before.", "After.")
+    scores = json.loads((measured / "two-heads.json").read_text())["scores"]
+    accuracy = scores["flip-averaged"]["heads"]["ferplus"]["scores"]["accuracy"]["value"]
+    (row,) = [line for line in tables if "| `ferplus` |" in line]
+    assert f"**{100 * accuracy:.1f}**" in row
+    page.write_text("Before.\n", encoding="utf-8")
+    assert "has no place for the tables" in run("model_cards", *arguments).stderr
+    assert page.read_text(encoding="utf-8") == "Before.\n"
 
 
 def test_drift_is_found(cards, measured, tmp_path):
