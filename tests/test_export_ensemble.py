@@ -85,7 +85,7 @@ def test_zooms_are_read_too_and_averaged(altered, tmp_path):
         ([1, 3], "zooms must lie between 0.5 and 2, not 1, 3"),
         ([float("nan")], "zooms must lie between 0.5 and 2, not nan"),
         ([], "zooms must lie between 0.5 and 2, not nothing"),
-        ([1.1, 1.1], r"each zoom is read once, but 1\.1, 1\.1 has one twice"),
+        ([1.1, 1.1], r"zooms must differ from each other; 1\.1, 1\.1 has one twice"),
     ],
 )
 def test_zooms_that_make_no_sense(altered, tmp_path, zooms, message):

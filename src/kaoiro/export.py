@@ -29,6 +29,7 @@ from kaoiro.files import atomic_path, check_target, reported_writing
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.models import ExpressionClassifier
 from kaoiro.models.ensemble import Ensemble
+from kaoiro.models.zoom import check_zooms
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
@@ -39,7 +40,6 @@ TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
 ENSEMBLE: Final = "ensemble"
 """What a model file of several checkpoints, or of several zooms, has for a network."""
-LARGEST_ZOOM: Final = 2.0
 _UNCHANGED: Final = (1.0,)
 _DRAWN_FACES: Final = 512
 _OPSET: Final = 18
@@ -151,15 +151,6 @@ def _load(checkpoints: Sequence[Path], zooms: tuple[float, ...]) -> _Answering:
         )
     ensemble = Ensemble([one.classifier for one in trained], list(classes), zooms, first.size).eval()
     return _Answering(ensemble, trained, classes, first.targets, zooms)
-
-
-def _checked(zooms: Sequence[float]) -> tuple[float, ...]:
-    listed = ", ".join(f"{factor:g}" for factor in zooms)
-    if not zooms or any(not 1 / LARGEST_ZOOM <= factor <= LARGEST_ZOOM for factor in zooms):
-        raise InputError(f"zooms must lie between {1 / LARGEST_ZOOM:g} and {LARGEST_ZOOM:g}, not {listed or 'nothing'}")
-    if len(set(zooms)) < len(zooms):
-        raise InputError(f"each zoom is read once, but {listed} has one twice")
-    return tuple(float(factor) for factor in zooms)
 
 
 def _logits(classifier: ExpressionClassifier | Ensemble, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -275,7 +266,8 @@ def export(
     checkpoints = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
     if not checkpoints:
         raise InputError("an export needs at least one checkpoint")
-    answering = _load(checkpoints, _checked(zooms))
+    check_zooms("zooms", zooms)
+    answering = _load(checkpoints, tuple(map(float, zooms)))
     if default_head is None:
         default_head = next(
             (head for head in answering.classes if answering.targets[head] == "votes"), next(iter(answering.classes))

@@ -1,7 +1,32 @@
 """Enlarging faces about their middle, as two matrix products."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import torch
 from torch import Tensor
+
+from kaoiro.errors import InputError
+
+LARGEST_ZOOM: Final = 2.0
+
+
+def check_zooms(name: str, factors: Sequence[float]) -> None:
+    """Refuse zooms that show nothing of use, or the same twice.
+
+    Args:
+        name: of the setting, for the message.
+        factors: by how much pictures are enlarged.
+
+    Raises:
+        InputError: which factors they are.
+    """
+    listed = ", ".join(f"{factor:g}" for factor in factors)
+    least = 1 / LARGEST_ZOOM
+    if not factors or any(not least <= factor <= LARGEST_ZOOM for factor in factors):
+        raise InputError(f"{name} must lie between {least:g} and {LARGEST_ZOOM:g}, not {listed or 'nothing'}")
+    if len(set(factors)) < len(factors):
+        raise InputError(f"{name} must differ from each other; {listed} has one twice")
 
 
 def zoom_matrix(size: int, factor: float) -> Tensor:
