@@ -6,9 +6,7 @@ import torch
 
 from kaoiro.errors import InputError, ModelFileError
 from kaoiro.export import ENSEMBLE, export
-from kaoiro.models.zoom import zoom_matrix
 from kaoiro.recognition.model_file import open_model
-from kaoiro.training.weights.weights_files import load_network
 
 
 @pytest.fixture
@@ -61,43 +59,6 @@ def test_an_ensemble_says_what_it_is_made_of(altered, tmp_path):
     provenance = open_model(written.path).metadata.provenance
     assert provenance["network"] == "ensemble"
     assert [member["seed"] for member in provenance["members"]] == [5, 6]
-
-
-def test_zooms_are_read_too_and_averaged(altered, tmp_path):
-    checkpoint = altered("a.ckpt", 1)
-    written = export(checkpoint, tmp_path / "zooms.onnx", zooms=[1, 1.25])
-    assert written.metadata.provenance["zooms"] == [1.0, 1.25]
-    assert [member["network"] for member in written.metadata.provenance["members"]] == ["kaoiro-s"]
-    faces = np.random.default_rng(0).integers(0, 256, (9, 1, 16, 16), dtype=np.uint8)
-    nearer = zoom_matrix(16, 1.25)
-    classifier = load_network(str(checkpoint)).classifier
-    with torch.inference_mode():
-        pictures = [torch.from_numpy(faces).float(), nearer @ torch.from_numpy(faces).float() @ nearer.T]
-        alone = [classifier(picture)["ferplus"].softmax(1).numpy() for picture in pictures]
-    (found,) = open_model(written.path).session.run(["ferplus"], {"faces": faces})
-    assert found == pytest.approx((alone[0] + alone[1]) / 2, abs=1e-5)
-    assert not np.allclose(found, alone[0], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("zooms", "message"),
-    [
-        ([1, 3], "zooms must lie between 0.5 and 2, not 1, 3"),
-        ([float("nan")], "zooms must lie between 0.5 and 2, not nan"),
-        ([], "zooms must lie between 0.5 and 2, not nothing"),
-        ([1.1, 1.1], r"zooms must differ from each other; 1\.1, 1\.1 has one twice"),
-    ],
-)
-def test_zooms_that_make_no_sense(altered, tmp_path, zooms, message):
-    with pytest.raises(InputError, match=message):
-        export(altered("a.ckpt"), tmp_path / "a.onnx", zooms=zooms)
-    assert not (tmp_path / "a.onnx").exists()
-
-
-def test_training_does_not_begin_with_several_zooms(altered, tmp_path):
-    written = export(altered("a.ckpt"), tmp_path / "a.onnx", zooms=[1, 1.1])
-    with pytest.raises(ModelFileError, match="is an ensemble"):
-        load_network(str(written.path))
 
 
 def test_heads_that_not_all_members_have_are_left_out(altered, tmp_path):

@@ -29,7 +29,6 @@ from kaoiro.files import atomic_path, check_target, reported_writing
 from kaoiro.media.face_pixels import face_pixels
 from kaoiro.models import ExpressionClassifier
 from kaoiro.models.ensemble import Ensemble
-from kaoiro.models.zoom import check_zooms
 from kaoiro.recognition.classifier import head_probabilities
 from kaoiro.recognition.metadata import INPUT_NAME, METADATA_KEY, Crop, Head, ModelMetadata
 from kaoiro.recognition.model_file import open_model
@@ -39,8 +38,7 @@ from kaoiro.training.weights.weights_files import load_network
 TOLERANCE: Final = 1e-4
 """The most by which a probability may differ between torch and ONNX Runtime."""
 ENSEMBLE: Final = "ensemble"
-"""What a model file of several checkpoints, or of several zooms, has for a network."""
-_UNCHANGED: Final = (1.0,)
+"""What a model file of several checkpoints has for a network."""
 _DRAWN_FACES: Final = 512
 _OPSET: Final = 18
 
@@ -85,7 +83,6 @@ class _Answering:
     trained: tuple[TrainedNetwork, ...]
     classes: dict[str, tuple[Expression, ...]]
     targets: dict[str, str]
-    zooms: tuple[float, ...]
 
     @property
     def size(self) -> int:
@@ -97,7 +94,7 @@ class _Answering:
 
     @property
     def network(self) -> str:
-        return ENSEMBLE if isinstance(self.classifier, Ensemble) else self.trained[0].network
+        return self.trained[0].network if len(self.trained) == 1 else ENSEMBLE
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -115,13 +112,10 @@ class _Answering:
             }
             for one in self.trained
         ]
-        if self.network != ENSEMBLE:
-            return members[0]
-        zoomed = {} if self.zooms == _UNCHANGED else {"zooms": list(self.zooms)}
-        return {"network": ENSEMBLE, "members": members, **zoomed}
+        return members[0] if len(members) == 1 else {"network": ENSEMBLE, "members": members}
 
 
-def _load(checkpoints: Sequence[Path], zooms: tuple[float, ...]) -> _Answering:
+def _load(checkpoints: Sequence[Path]) -> _Answering:
     trained = tuple(load_network(str(checkpoint)) for checkpoint in checkpoints)
     for checkpoint, one in zip(checkpoints, trained, strict=True):
         if not one.classes:
@@ -131,8 +125,8 @@ def _load(checkpoints: Sequence[Path], zooms: tuple[float, ...]) -> _Answering:
                 f"{there}"
             )
     first = trained[0]
-    if len(trained) == 1 and zooms == _UNCHANGED:
-        return _Answering(first.classifier, trained, first.classes, first.targets, zooms)
+    if len(trained) == 1:
+        return _Answering(first.classifier, trained, first.classes, first.targets)
     for checkpoint, one in zip(checkpoints, trained, strict=True):
         if (one.size, one.channels) != (first.size, first.channels):
             raise ModelFileError(
@@ -149,8 +143,8 @@ def _load(checkpoints: Sequence[Path], zooms: tuple[float, ...]) -> _Answering:
             "the members of an ensemble have a head in common, but these have none: "
             + "; ".join(f"{str(c)!r} has {', '.join(o.classes)}" for c, o in zip(checkpoints, trained, strict=True))
         )
-    ensemble = Ensemble([one.classifier for one in trained], list(classes), zooms, first.size).eval()
-    return _Answering(ensemble, trained, classes, first.targets, zooms)
+    ensemble = Ensemble([one.classifier for one in trained], list(classes)).eval()
+    return _Answering(ensemble, trained, classes, first.targets)
 
 
 def _logits(classifier: ExpressionClassifier | Ensemble, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -231,7 +225,6 @@ def export(
     default_head: str | None = None,
     crop: Crop | None = None,
     licence: str = "",
-    zooms: Sequence[float] = _UNCHANGED,
 ) -> Exported:
     """Write a checkpoint's network, or several checkpoints' as an ensemble, as a model file.
 
@@ -250,14 +243,12 @@ def export(
         default_head: the head that photos are read with; by default one that learned votes, otherwise the first.
         crop: how the model wants faces cut out.
         licence: under which terms the weights may be used.
-        zooms: by what factors the file enlarges each face about its middle; it reads all of these pictures, and
-            averages its probabilities over them.
 
     Raises:
         ModelFileError: the checkpoint cannot be used or has no head for a model file, or ONNX Runtime's answers differ
             from torch's by more than `TOLERANCE`; or an ensemble's members have other inputs or no head in common.
             Nothing is written then.
-        InputError: the target's name, the default head or a zoom cannot be used.
+        InputError: the target's name or the default head cannot be used.
         CorpusError: the corpus cannot be used.
     """
     if target.suffix != ".onnx":
@@ -266,8 +257,7 @@ def export(
     checkpoints = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
     if not checkpoints:
         raise InputError("an export needs at least one checkpoint")
-    check_zooms("zooms", zooms)
-    answering = _load(checkpoints, tuple(map(float, zooms)))
+    answering = _load(checkpoints)
     if default_head is None:
         default_head = next(
             (head for head in answering.classes if answering.targets[head] == "votes"), next(iter(answering.classes))

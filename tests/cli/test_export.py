@@ -126,12 +126,6 @@ def test_several_checkpoints_become_one_file(trained_run, tmp_path):
     assert len(open_model(tmp_path / "both.onnx").metadata.provenance["members"]) == 2
 
 
-def test_several_zooms_in_one_file(trained_run, tmp_path):
-    result = run(trained_run / "last.ckpt", "-o", tmp_path / "a.onnx", "--zoom", "1", "--zoom", "1.1")
-    assert result.exit_code == 0
-    assert open_model(tmp_path / "a.onnx").metadata.provenance["zooms"] == [1.0, 1.1]
-
-
 def test_int8_of_several_model_files(drawn_corpus, tmp_path):
     with pytest.raises(InputError, match="--int8 takes one model file, or checkpoints"):
         run("kaoiro-s", "kaoiro-s", "-o", tmp_path / "a.onnx", "--int8", "--corpus", drawn_corpus)

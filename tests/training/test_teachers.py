@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from kaoiro.errors import InputError, ModelFileError
-from kaoiro.models.zoom import zoom_matrix
 from kaoiro.training.augmentation import Augmentation
 from kaoiro.training.heads import HeadConfig
 from kaoiro.training.module import ExpressionTraining
@@ -83,22 +82,6 @@ def test_one_of_several_answers_at_a_time_and_each_of_them_as_often(source, anot
     assert 15 < sum(who) < 45
     repeated = pair.answers(faces, generator(3))["fer2013"]
     assert torch.equal(repeated, pair.answers(faces, generator(3))["fer2013"])
-
-
-def test_pictures_are_mirrored_and_enlarged_by_chance(source, faces):
-    nearer = zoom_matrix(16, 1.25)
-    pictures = {
-        (mirrored, zoom): (nearer @ picture @ nearer.T if zoom else picture)
-        for mirrored, picture in enumerate((faces.float(), faces.flip(3).float()))
-        for zoom in (False, True)
-    }
-    known = {view: expected_answers(source, picture, "ferplus") for view, picture in pictures.items()}
-    both = teachers(source, mirror=True, zooms=(1.0, 1.25))
-    chance = generator()
-    draws = [both.answers(faces, chance)["ferplus"] for _ in range(60)]
-    seen = [view for draw in draws for view, answer in known.items() if torch.allclose(draw, answer, atol=1e-6)]
-    assert len(seen) == 60
-    assert all(seen.count(view) > 6 for view in known)
 
 
 def test_faces_of_another_size_are_resized(source):
@@ -212,8 +195,6 @@ def test_a_killed_run_goes_on_to_the_same_weights(source, another, drawn_corpus,
         "--model.heads={fer2013: {target: label}, ferplus: {target: votes}}",
         f"--model.teachers.models=[{source}, {another}]",
         "--model.teachers.clear=true",
-        "--model.teachers.mirror=true",
-        "--model.teachers.zooms=[1.0, 1.1]",
         "--model.augmentation.noise=0.1",
     ]
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
@@ -232,7 +213,6 @@ def test_a_killed_run_goes_on_to_the_same_weights(source, another, drawn_corpus,
         ({"share": 1.1}, "share must be above 0"),
         ({"temperature": 0.0}, "temperature must be a number above 0"),
         ({"temperature": float("nan")}, "temperature must be a number above 0, not nan"),
-        ({"zooms": (1.0, 2.5)}, r"model\.teachers\.zooms must lie between 0\.5 and 2, not 1, 2\.5"),
     ],
 )
 def test_options_out_of_range(source, options, message):

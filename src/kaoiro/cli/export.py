@@ -44,14 +44,6 @@ def export(
         ),
     ] = None,
     licence: Annotated[str, typer.Option(help="The terms under which the weights may be used.")] = "",
-    zoom: Annotated[
-        list[float] | None,
-        typer.Option(
-            metavar="FACTOR",
-            help="Let the file read each face enlarged by this factor. Given several times, it reads all of them and "
-            "averages: more right, at as many times the work. 1, the default, is the face as it is.",
-        ),
-    ] = None,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="Compute in 8 bits: a smaller, faster file, nearly as right. Needs --corpus."),
@@ -78,7 +70,6 @@ def export(
             default_head=default_head,
             crop=None if crop is None else Crop(*crop),
             licence=licence,
-            zooms=zoom or [1.0],
         )
 
     are_models = [one.suffix == ".onnx" or str(one) in shipped_models() for one in checkpoints]
@@ -89,10 +80,8 @@ def export(
             raise InputError(
                 "--int8 takes one model file, or checkpoints; export an ensemble from its checkpoints first"
             )
-        if default_head is not None or crop is not None or licence or zoom:
-            raise InputError(
-                "--default-head, --crop, --licence and --zoom are for a checkpoint; a model file keeps its own"
-            )
+        if default_head is not None or crop is not None or licence:
+            raise InputError("--default-head, --crop and --licence are for a checkpoint; a model file keeps its own")
         _tell_quantization(quantize(str(checkpoints[0]), output, corpus, name=name))
     else:
         if output.suffix != ".onnx":

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kaoiro.errors import InputError
-from kaoiro.models.zoom import check_zooms, zoom_matrix
 from kaoiro.training.heads import HeadConfig, blended_with_soft_labels
 from kaoiro.training.weights.checkpoint import TrainedNetwork
 from kaoiro.training.weights.weights_files import load_network
@@ -32,17 +31,12 @@ class TeacherConfig:
         temperature: divides its logits; above 1 softens its answers.
         clear: they read the pictures without the blur, the few pixels, the noise and the JPEG of the augmentation, so
             that a network in training does not learn how they fail there.
-        mirror: each step shows them the pictures mirrored with a chance of one half.
-        zooms: each step enlarges the pictures for them about the middle by one of these factors. On the average over
-            the steps, what is learnt is the mean over both sides and all zooms, which is more right than one reading.
     """
 
     models: tuple[str, ...] = ()
     share: float = 0.7
     temperature: float = 1.0
     clear: bool = False
-    mirror: bool = False
-    zooms: tuple[float, ...] = (1.0,)
 
     def check(self) -> None:
         """Refuse options out of range.
@@ -56,7 +50,6 @@ class TeacherConfig:
             raise InputError(f"model.teachers.share must be above 0 and at most 1, not {self.share}")
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"model.teachers.temperature must be a number above 0, not {self.temperature}")
-        check_zooms("model.teachers.zooms", self.zooms)
 
 
 class Teachers:
@@ -113,14 +106,6 @@ class Teachers:
             faces_BCHW = F.interpolate(
                 faces_BCHW.float(), (network.size, network.size), mode="bilinear", antialias=True
             )
-        # What is switched off draws no random numbers, so that a recipe gives the same weights as before.
-        if self._config.mirror and torch.rand((), generator=generator) < 0.5:
-            faces_BCHW = faces_BCHW.flip(3)
-        if self._config.zooms != (1.0,):
-            place = int(torch.randint(len(self._config.zooms), (), generator=generator))
-            matrix_SS = zoom_matrix(network.size, self._config.zooms[place]).to(faces_BCHW.device)
-            with torch.autocast(faces_BCHW.device.type, enabled=False):
-                faces_BCHW = matrix_SS @ faces_BCHW.float() @ matrix_SS.T
         logits = network.classifier(faces_BCHW)
         return {name: torch.softmax(logits[name].float() / self._config.temperature, 1) for name in self._heads}
 
