@@ -160,7 +160,8 @@ def recipes(data: dict[str, Any]) -> list[str]:
     A file in 8 bits is that of 32 bits, quantised.
     """
     name = data["model"]["name"].removesuffix("-int8")
-    stages = (f"{name}.sh", f"{name}.yaml", f"second-stage/{name}.yaml", f"with-teachers/{name}.yaml")
+    folders = ("", "second-stage/", "with-teachers/", "clear-teachers/")
+    stages = (f"{name}.sh", *(f"{folder}{name}.yaml" for folder in folders))
     return [recipe for recipe in stages if (ROOT / "recipes" / recipe).is_file()]
 
 
